@@ -1,0 +1,95 @@
+// Mounting, in one place: the mounts that a Snapshotter returns are executed here and nowhere else.
+//
+// Uses the new mount API (fsopen, fsconfig, fsmount, move_mount; overlay layers one by one with "lowerdir+")
+// and falls back to mount(2) where the kernel lacks it. Types "bind" and "none" with option bind/rbind make a
+// bind mount, with "ro" truly read-only. "fuse.NAME" and "fuse3.NAME" run the program NAME (or the one that a
+// source of the form PATH#src names) directly, without a shell, with the environment passed on; its process
+// belongs to the Mounted object. Layer paths may hold ':' ',' '\' spaces and newlines; 500 layers work.
+//
+// All of it needs CAP_SYS_ADMIN in the current mount namespace. Threads: not thread safe per object.
+#ifndef LAYERMARK_CORE_SYS_MOUNT_H_
+#define LAYERMARK_CORE_SYS_MOUNT_H_
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/result.h"
+
+namespace layermark {
+
+// One mount as the contract states it (containerd's Mount). `options` are unescaped, one each; for overlay
+// every layer is its own "lowerdir=PATH" element, topmost first (so that ':' in a path needs no escape).
+struct Mount {
+  std::string type;
+  std::string source;
+  std::string target;  // sub-path of the mount point; empty: the mount point itself
+  std::vector<std::string> options;
+  bool operator==(const Mount&) const = default;
+};
+
+// The value of the first option "key=..." or empty; all values of it, in order.
+std::string MountOption(const Mount& mount, std::string_view key);
+std::vector<std::string> MountOptions(const Mount& mount, std::string_view key);
+bool HasMountFlag(const Mount& mount, std::string_view flag);
+
+enum class MountApi { kNew, kOld };  // kOld forces mount(2), for tests and for comparison
+
+// Owner of what was mounted at one target. Unmounts (lazily as a last resort) and ends the FUSE daemon when
+// destroyed; Unmount() does the same and reports.
+class Mounted {
+ public:
+  Mounted();
+  Mounted(Mounted&&) noexcept;
+  Mounted& operator=(Mounted&&) noexcept;
+  ~Mounted();
+
+  bool active() const;
+  const std::string& target() const;
+  // Unmounts in reverse order, waits for a FUSE daemon to end. EBUSY is retried for a short time, then an
+  // error: kFailedPrecondition. After an error the object still owns the mount.
+  Status Unmount();
+  // MNT_DETACH; for cleaning up after a failure.
+  Status UnmountLazily();
+  // Gives the mount away: it stays until the mount namespace ends.
+  void Release();
+  // Process ids of FUSE daemons behind this mount; empty for kernel file systems.
+  std::vector<pid_t> daemon_pids() const;
+  // What a FUSE daemon wrote to its standard error so far.
+  std::string daemon_output() const;
+
+ private:
+  friend Result<Mounted> MountAll(const std::vector<Mount>&, const std::string&, MountApi);
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// Executes the mounts of a snapshot at `target` (an existing directory), in order. On failure nothing stays
+// mounted. The kernel's own explanation (fsconfig log) is part of the message.
+Result<Mounted> MountAll(const std::vector<Mount>& mounts, const std::string& target, MountApi api = MountApi::kNew);
+
+// Bare building blocks for backing stores and the launcher.
+Status MountFilesystem(const std::string& type, const std::string& source, const std::string& target,
+                       const std::vector<std::string>& options);
+Status BindMount(const std::string& source, const std::string& target, bool recursive, bool read_only);
+// mount(NULL, target, NULL, MS_REC | private/slave, NULL).
+Status MakeMountsPrivate(const std::string& target, bool slave = false);
+Status UnmountPath(const std::string& target, int flags = 0);
+// True where `path` is the root of a mount.
+Result<bool> IsMountPoint(const std::string& path);
+
+// One line of /proc/self/mountinfo, unescaped.
+struct MountInfo {
+  int id = 0;
+  int parent_id = 0;
+  dev_t dev = 0;
+  std::string root, mount_point, mount_options, type, source, super_options;
+};
+Result<std::vector<MountInfo>> ReadMountInfo();
+
+}  // namespace layermark
+
+#endif  // LAYERMARK_CORE_SYS_MOUNT_H_

@@ -1,0 +1,30 @@
+// TempTree: a directory that is removed with its content when the object goes.
+#ifndef LAYERMARK_CORE_SYS_TEMP_TREE_H_
+#define LAYERMARK_CORE_SYS_TEMP_TREE_H_
+
+#include <string>
+
+#include "core/result.h"
+
+namespace layermark {
+
+class TempTree {
+ public:
+  // Makes PARENT/PREFIX.XXXXXX with mode 0700.
+  static Result<TempTree> Create(const std::string& parent, const std::string& prefix);
+  TempTree() = default;
+  TempTree(TempTree&& other) noexcept;
+  TempTree& operator=(TempTree&& other) noexcept;
+  ~TempTree();  // RemoveTree; never crosses a mount; a failure is lost, Remove() reports it
+
+  const std::string& path() const { return path_; }
+  Status Remove();
+  void Release() { path_.clear(); }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace layermark
+
+#endif  // LAYERMARK_CORE_SYS_TEMP_TREE_H_
