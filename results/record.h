@@ -1,0 +1,139 @@
+// The result record: everything a run found, in one value, written as results.json (schema in results/schema.json).
+// JUnit, KTAP, Markdown, Google Benchmark JSON and the page are exports of it. Field names are fixed; history joins on
+// (case or workload, params, instance, backing, device).
+#ifndef LAYERMARK_RESULTS_RECORD_H_
+#define LAYERMARK_RESULTS_RECORD_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/capability.h"
+#include "core/result.h"
+
+namespace layermark {
+
+inline constexpr int kSchemaVersion = 1;
+
+// Verdicts of a case.
+enum class Verdict { kPass, kFail, kXfail, kXpass, kSkip, kError, kTimeout };
+std::string_view VerdictName(Verdict verdict);  // "pass" "fail" "xfail" "xpass" "skip" "error" "timeout"
+std::optional<Verdict> VerdictFromName(std::string_view name);
+
+// Verdicts of a workload.
+enum class WorkloadVerdict { kRight, kWrong, kNotRun };
+std::string_view VerdictName(WorkloadVerdict verdict);  // "right" "wrong" "not_run"
+
+// Where something ran: the key that cases, workloads and measurements share.
+struct Place {
+  std::string driver;    // "overlay2"
+  std::string instance;  // "overlay2" or "overlay2:metacopy=on"
+  std::string backing;   // "ext4" "xfs" "btrfs" "tmpfs" "dir"
+  std::string device;    // "ram" "disk"
+  auto operator<=>(const Place&) const = default;
+};
+
+using Params = std::map<std::string, std::string>;  // {"layers": "8"}: text, so that they join exactly
+std::string ParamsText(const Params& params);       // "layers=8,size=64KiB"
+
+struct RunInfo {
+  std::string id;            // time and random part, unique
+  std::string started;       // RFC 3339, UTC
+  double seconds = 0;
+  std::string tool_version;  // "0.1.0+gHASH"
+  std::string command;       // as typed, quoted for a shell
+  uint64_t seed = 0;
+  std::string profile;
+};
+
+struct DriverRow {
+  Place place;
+  std::map<std::string, std::string> options;
+  bool available = false;
+  std::string reason;        // why not: the probe's call and errno
+  std::string version;
+  std::vector<std::string> capabilities;
+  std::string summary;
+  std::string inode_formula;  // the sentence that explains its inode count
+};
+
+struct ConformanceRow {
+  std::string case_name;     // "area.name"
+  Place place;
+  Verdict verdict = Verdict::kError;
+  std::string reason;        // skip: "missing capability X: call: errno"; fail: what differed
+  double seconds = 0;
+  std::string source;        // the case's source ids, for the exports
+  std::string reproduce;     // the command that runs just this again
+};
+
+struct WorkloadRow {
+  std::string workload;
+  std::string family;        // "container_start"
+  Place place;
+  Params params;
+  WorkloadVerdict verdict = WorkloadVerdict::kNotRun;
+  std::string reason;
+};
+
+struct Measurement {
+  std::string workload;
+  Place place;
+  Params params;
+  Metric metric = Metric::latency;
+  int64_t n = 0;                       // samples
+  std::optional<double> value;         // counts and ratios; exact where the metric is
+  std::optional<double> p50, p90, p99, max;  // a percentile only where n supports it
+  std::optional<double> ci95_low, ci95_high;  // of p50, or of value for ratio_to_raw
+  bool exact = false;
+  std::string side = "driver";         // "driver" or "raw": the raw twin's own latency is a row as well
+};
+
+// All samples of one measurement, in the order taken; written to samples.jsonl.
+struct SampleSeries {
+  std::string workload;
+  Place place;
+  Params params;
+  Metric metric = Metric::latency;
+  std::string side;
+  std::vector<double> values;
+};
+
+struct Environment {
+  std::map<std::string, std::string> text;     // kernel, cpu, hypervisor, governor, distribution, ...
+  std::map<std::string, double> numbers;       // memory_bytes, cpus, load_before, load_after, steal_fraction
+};
+
+struct SamplesFile {
+  std::string file;     // relative to the record
+  std::string sha256;
+};
+
+struct Record {
+  int schema_version = kSchemaVersion;
+  bool complete = false;
+  RunInfo run;
+  Environment environment;
+  std::string image_name, image_digest;
+  std::vector<DriverRow> drivers;
+  std::vector<ConformanceRow> conformance;
+  std::vector<WorkloadRow> workloads;
+  std::vector<Measurement> measurements;
+  SamplesFile samples;
+  std::vector<std::string> warnings;   // "load 7.2 at the start": things a reader must know
+};
+
+// JSON text of the record (two-space indent, keys in a fixed order), and back. FromJson refuses what the schema refuses.
+std::string ToJson(const Record& record);
+Result<Record> FromJson(const std::string& text);
+Result<Record> LoadRecord(const std::string& path);  // a results.json or a directory that holds one
+
+// Writes DIR/results.json and DIR/samples.jsonl (through temporary names and rename, so that an interrupted write
+// leaves the old files), with samples.sha256 filled in.
+Status WriteRecord(const std::string& dir, Record record, const std::vector<SampleSeries>& samples);
+
+}  // namespace layermark
+
+#endif  // LAYERMARK_RESULTS_RECORD_H_
