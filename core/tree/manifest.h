@@ -31,7 +31,8 @@ struct Entry {
   int64_t mtime_ns = 0;               // files, directories and symlinks alike
   std::vector<Xattr> xattrs;          // sorted by name; ACLs and capabilities are xattrs too
   int64_t allocated_bytes = 0;        // st_blocks * 512
-  int64_t data_bytes = 0;             // bytes in data segments (SEEK_DATA); size_bytes where there is no hole
+  int64_t data_bytes = 0;             // bytes in data segments (SEEK_DATA); size_bytes where there is no hole;
+                                      // -1: not looked for (ManifestOptions::holes)
   // Hard links: every name of an inode that has two or more names in this tree carries the same group, which
   // is the first of these names in byte order. Empty for a single name. Directories never.
   std::string link_group;
