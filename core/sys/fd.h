@@ -63,11 +63,15 @@ inline Status WriteFile(const std::string& path, std::string_view data, mode_t m
 
 // mkdir -p below dir_fd; existing directories are fine. Modes of existing directories are left alone.
 Status MakeDirsAt(int dir_fd, const std::string& path, mode_t mode = 0755);
-inline Status MakeDirs(const std::string& path, mode_t mode = 0755) { return MakeDirsAt(AT_FDCWD, path, mode); }
+inline Status MakeDirs(const std::string& path, mode_t mode = 0755) {
+  return MakeDirsAt(AT_FDCWD, path, mode);
+}
 
 Result<std::string> ReadLinkAt(int dir_fd, const std::string& path);
 bool ExistsAt(int dir_fd, const std::string& path);  // lstat semantics
-inline bool Exists(const std::string& path) { return ExistsAt(AT_FDCWD, path); }
+inline bool Exists(const std::string& path) {
+  return ExistsAt(AT_FDCWD, path);
+}
 
 // Names in a directory without "." and "..", sorted by bytes. `fd` is read from its start; the offset of
 // the caller's descriptor is not disturbed (it is reopened).
@@ -81,7 +85,8 @@ struct Xattr {
 };
 // Through /proc/self/fd of the parent, so that no path is too long. Sorted by name.
 Result<std::vector<Xattr>> ListXattrsAt(int dir_fd, const std::string& path);
-Status SetXattrAt(int dir_fd, const std::string& path, const std::string& name, std::string_view value, int flags = 0);
+Status SetXattrAt(int dir_fd, const std::string& path, const std::string& name, std::string_view value,
+                  int flags = 0);
 Result<std::string> GetXattrAt(int dir_fd, const std::string& path, const std::string& name);
 Status RemoveXattrAt(int dir_fd, const std::string& path, const std::string& name);
 
@@ -89,7 +94,9 @@ Status RemoveXattrAt(int dir_fd, const std::string& path, const std::string& nam
 // an error, kFailedPrecondition, and what lies behind it is untouched), never follows a symlink. A path that
 // does not exist is ok. Any depth: it does not recurse on the stack and does not depend on PATH_MAX.
 Status RemoveTreeAt(int dir_fd, const std::string& path);
-inline Status RemoveTree(const std::string& path) { return RemoveTreeAt(AT_FDCWD, path); }
+inline Status RemoveTree(const std::string& path) {
+  return RemoveTreeAt(AT_FDCWD, path);
+}
 
 }  // namespace layermark
 

@@ -69,7 +69,8 @@ class Mounted {
 
 // Executes the mounts of a snapshot at `target` (an existing directory), in order. On failure nothing stays
 // mounted. The kernel's own explanation (fsconfig log) is part of the message.
-Result<Mounted> MountAll(const std::vector<Mount>& mounts, const std::string& target, MountApi api = MountApi::kNew);
+Result<Mounted> MountAll(const std::vector<Mount>& mounts, const std::string& target,
+                         MountApi api = MountApi::kNew);
 
 // Bare building blocks for backing stores and the launcher.
 Status MountFilesystem(const std::string& type, const std::string& source, const std::string& target,
