@@ -13,8 +13,8 @@
 #include <cerrno>
 #include <climits>
 #include <condition_variable>
-#include <cstring>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
