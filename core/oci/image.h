@@ -16,7 +16,7 @@ namespace layermark {
 struct ImageConfig {
   std::vector<std::string> entrypoint;
   std::vector<std::string> cmd;
-  std::vector<std::string> env;            // "K=V"
+  std::vector<std::string> env;  // "K=V"
   std::string working_dir;
   std::string user;                        // "", "uid", "uid:gid", "name", "name:group"
   std::vector<std::string> exposed_ports;  // "8080/tcp"
@@ -26,19 +26,20 @@ struct ImageConfig {
 };
 
 struct ImageLayer {
-  std::string digest;            // of the blob as stored
-  std::string diff_id;           // of the uncompressed tar
+  std::string digest;   // of the blob as stored
+  std::string diff_id;  // of the uncompressed tar
   std::string media_type;
-  int64_t size_bytes = 0;        // of the blob as stored
+  int64_t size_bytes = 0;          // of the blob as stored
   int64_t uncompressed_bytes = 0;  // 0 if not known yet
 };
 
 // An image on disk, opened and checked. Blobs are opened on demand.
 class Image {
  public:
-  // REF is "oci:DIR[:REF]", "docker-archive:FILE[:REF]". Reads and checks index, manifest and config; digests of layer
-  // blobs are checked by VerifyLayers or while they are read. Errors: kNotFound (no such file, no such ref),
-  // kDataLoss (a digest or size does not fit; names blob, expected and seen), kInvalidArgument (malformed).
+  // REF is "oci:DIR[:REF]", "docker-archive:FILE[:REF]". Reads and checks index, manifest and config; digests
+  // of layer blobs are checked by VerifyLayers or while they are read. Errors: kNotFound (no such file, no
+  // such ref), kDataLoss (a digest or size does not fit; names blob, expected and seen), kInvalidArgument
+  // (malformed).
   static Result<Image> Open(const std::string& reference);
 
   const std::string& reference() const { return reference_; }
@@ -57,8 +58,9 @@ class Image {
   std::string reference_, directory_, manifest_digest_;
   ImageConfig config_;
   std::vector<ImageLayer> layers_;
-  std::vector<std::string> blob_paths_;  // a file below directory_, or a member of the archive's unpacked copy
-  Fd archive_fd_;                        // docker-archive: the outer tar
+  std::vector<std::string>
+      blob_paths_;  // a file below directory_, or a member of the archive's unpacked copy
+  Fd archive_fd_;   // docker-archive: the outer tar
   std::vector<int64_t> member_offsets_;  // docker-archive: where each layer's tar starts in it
   friend class ImageReader;
 };
@@ -66,8 +68,9 @@ class Image {
 // Writes an OCI image layout into DIR (created; must be empty or absent): layers are uncompressed tars given
 // as descriptors, in order from the base. Deterministic: the same input gives the same bytes. Returns the
 // manifest digest.
-Result<std::string> WriteImageLayout(const std::string& dir, const std::string& ref, const ImageConfig& config,
-                                     const std::vector<int>& layer_tar_fds, bool gzip = false);
+Result<std::string> WriteImageLayout(const std::string& dir, const std::string& ref,
+                                     const ImageConfig& config, const std::vector<int>& layer_tar_fds,
+                                     bool gzip = false);
 
 }  // namespace layermark
 
