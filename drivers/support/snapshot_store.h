@@ -1,18 +1,25 @@
-// SnapshotStore: the Snapshotter rules, once. Names, parents, kinds, labels, times and error classes live in an
-// SQLite database below the driver's root; the driver supplies only where the bytes are (Mechanism).
+// SnapshotStore: the Snapshotter rules, once. Names, parents, kinds, labels, times and error classes live in
+// an SQLite database below the driver's root; the driver supplies only where the bytes are (Mechanism).
 //
-//   ROOT/metadata.db    the records (write-ahead log off: one file, fsynced at each commit)
-//   ROOT/snapshots/ID   what the mechanism makes for the snapshot of that number
+//   ROOT/metadata.db          the records, fsynced at each commit
+//   ROOT/metadata.db-journal  SQLite's roll-back journal; kept, so that a store is always these two files
+//   ROOT/snapshots/ID         what the mechanism makes for the snapshot of that number
 //
-// Crash safety: a record exists only after its storage does. Numbers are never used twice; whatever lies below
-// snapshots/ without a record after a crash is destroyed when the store is opened again.
+// Crash safety: a record exists only after its storage does, and storage is destroyed only after its record
+// is gone. Numbers are never used twice; whatever lies below snapshots/ without a record after a crash is
+// destroyed when the store is opened again. Records survive a power cut; the data of a snapshot is as durable
+// as its file system makes it (callers that need more sync before Commit, as containerd's do).
 //
-// Threads: all calls thread safe. Records are guarded by one mutex that is never held while the mechanism copies
-// or measures, nor during a Walk callback.
+// One process has a store open at a time (a lock on ROOT that dies with the process).
+//
+// Threads: all calls thread safe. Calls that change one snapshot wait for each other; a parent cannot go
+// while a child of it is being made. Records are guarded by one mutex that is never held while the mechanism
+// copies or measures, nor during a Walk callback.
 #ifndef LAYERMARK_DRIVERS_SUPPORT_SNAPSHOT_STORE_H_
 #define LAYERMARK_DRIVERS_SUPPORT_SNAPSHOT_STORE_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,8 +33,8 @@ namespace layermark {
 struct StoredSnapshot {
   int64_t id = 0;
   Kind kind = Kind::kUnknown;
-  std::string directory;              // ROOT/snapshots/ID
-  std::vector<int64_t> parent_ids;    // nearest first
+  std::string directory;                        // ROOT/snapshots/ID
+  std::vector<int64_t> parent_ids;              // nearest first
   std::vector<std::string> parent_directories;  // likewise
 };
 
@@ -35,12 +42,15 @@ struct StoredSnapshot {
 class Mechanism {
  public:
   virtual ~Mechanism() = default;
-  // Makes the storage of a new active or view snapshot. On failure the store removes `directory` by Destroy.
+  // Makes the storage of a new active or view snapshot; `directory` does not exist yet. On failure the store
+  // removes `directory` by Destroy.
   virtual Status Create(const StoredSnapshot& snapshot) = 0;
   virtual Result<std::vector<Mount>> Mounts(const StoredSnapshot& snapshot) = 0;
-  // Turns an active snapshot's storage into a committed one's (same directory).
+  // Turns an active snapshot's storage into a committed one's (same directory). Comes before Measure and
+  // before the record changes: where the process dies in between, or the record cannot be written, the
+  // snapshot is still active, and the next Mounts or Seal must cope with sealed storage.
   virtual Status Seal(const StoredSnapshot& snapshot) = 0;
-  // Removes the storage, also one that Create left half made.
+  // Removes the storage, also one that Create left half made, or none at all.
   virtual Status Destroy(int64_t id, const std::string& directory) = 0;
   virtual Result<Usage> Measure(const StoredSnapshot& snapshot) = 0;
   // A parentless active snapshot gets a parent at commit. Only asked of a driver that declares `rebase`.
@@ -48,11 +58,15 @@ class Mechanism {
 };
 
 struct SnapshotStoreOptions {
-  bool rebase = false;   // accept Commit's parent for a parentless snapshot
+  bool rebase = false;  // accept Commit's parent for a parentless snapshot
+  // Gets what went wrong after a call had already succeeded (storage that could not be destroyed: Cleanup and
+  // the next opening try again). Default: one line on standard error. Called from any thread.
+  std::function<void(const Status&)> log;
 };
 
 // The Snapshotter over a mechanism, or the reason why the database cannot be opened.
-Result<std::unique_ptr<Snapshotter>> OpenSnapshotStore(const std::string& root, std::unique_ptr<Mechanism> mechanism,
+Result<std::unique_ptr<Snapshotter>> OpenSnapshotStore(const std::string& root,
+                                                       std::unique_ptr<Mechanism> mechanism,
                                                        const SnapshotStoreOptions& options = {});
 
 }  // namespace layermark

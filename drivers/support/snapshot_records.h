@@ -1,0 +1,57 @@
+// SnapshotRecords: the table of snapshots in SQLite; each changing call is one transaction.
+//
+// It knows rows and no rules. Threads: one at a time; SnapshotStore brings the mutex.
+#ifndef LAYERMARK_DRIVERS_SUPPORT_SNAPSHOT_RECORDS_H_
+#define LAYERMARK_DRIVERS_SUPPORT_SNAPSHOT_RECORDS_H_
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/result.h"
+#include "drivers/snapshotter.h"
+#include "drivers/support/sqlite.h"
+
+namespace layermark {
+
+struct SnapshotRecord {
+  int64_t id = 0;
+  int64_t parent_id = 0;  // 0: none
+  Info info;
+  Usage usage;  // frozen at commit; zero before
+};
+
+class SnapshotRecords {
+ public:
+  // Opens or makes the database file. kFailedPrecondition if a newer layermark wrote it.
+  static Result<SnapshotRecords> Open(const std::string& path);
+  void Close() { database_.Close(); }
+
+  // The number that no snapshot, living or removed, ever had.
+  Result<int64_t> FirstUnusedId();
+  Result<std::optional<SnapshotRecord>> Find(const std::string& name);
+  Result<std::vector<SnapshotRecord>> All();
+  Result<std::set<int64_t>> Ids();
+  // The snapshot itself first, then its parents, nearest first.
+  Result<std::vector<int64_t>> Chain(int64_t id);
+  Result<bool> HasChildren(int64_t id);
+
+  Status Insert(const SnapshotRecord& record);
+  Status UpdateLabels(int64_t id, const Labels& labels, int64_t updated_ns);
+  // The row becomes committed under record.info.name with all that `record` states.
+  Status Commit(const SnapshotRecord& record);
+  Status Delete(int64_t id);
+
+ private:
+  explicit SnapshotRecords(SqlDatabase database) : database_(std::move(database)) {}
+  Status WriteLabels(int64_t id, const Labels& labels);
+  Status ReadLabels(SnapshotRecord& record);
+
+  SqlDatabase database_;
+};
+
+}  // namespace layermark
+
+#endif  // LAYERMARK_DRIVERS_SUPPORT_SNAPSHOT_RECORDS_H_
