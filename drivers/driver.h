@@ -1,8 +1,8 @@
 // Driver: what a folder under drivers/ offers to the rest of layermark.
 //
 // A Driver is stateless and lives for ever; an instance is a driver with options ("overlay2:metacopy=on").
-// Each folder's driver.cc defines `const Driver& LAYERMARK_DRIVER_ENTRY()` in namespace layermark; the registry
-// is generated from the folder names.
+// Each folder's driver.cc defines `const Driver& LAYERMARK_DRIVER_ENTRY()` in namespace layermark; the
+// registry is generated from the folder names.
 #ifndef LAYERMARK_DRIVERS_DRIVER_H_
 #define LAYERMARK_DRIVERS_DRIVER_H_
 
@@ -30,6 +30,7 @@ struct OptionRow {
 
 // What one snapshot keeps on the backing file system, so that inodes can be counted beforehand:
 //   inodes(store) = per_store + sum over snapshots of (per_snapshot + distinct inodes of what it stores)
+//                 + sum over mounted active snapshots of per_mounted_active
 struct InodeFormula {
   enum class Stores {
     kOwnLayer,  // the entries of its own layer; whiteouts as `whiteout_inodes` says
@@ -38,9 +39,13 @@ struct InodeFormula {
   enum class Whiteouts { kNone, kOneEach, kOneShared };  // kOneShared: one inode for all of one snapshot
   Stores stores = Stores::kFullTree;
   Whiteouts whiteouts = Whiteouts::kNone;
-  int64_t per_store = 0;        // the store's own directories and database files, the root not counted
-  int64_t per_snapshot = 0;     // directories beside the snapshot's tree (its root directory belongs to the tree)
-  std::string explanation;      // what per_store and per_snapshot are made of
+  int64_t per_store = 0;  // the store's own directories and database files, the root not counted
+  int64_t per_snapshot =
+      0;  // directories beside the snapshot's tree (its root directory belongs to the tree)
+  int64_t per_mounted_active = 0;  // more for each active snapshot with a parent that was mounted
+  bool view_stores_tree =
+      false;                // false: a view of a parent takes no inode at all; true: it is like an active one
+  std::string explanation;  // what per_store and per_snapshot are made of
 };
 
 // The parts of a union for the stack fixture; topmost lower first.
@@ -55,22 +60,23 @@ class Driver {
  public:
   virtual ~Driver() = default;
 
-  virtual std::string name() const = 0;       // the folder's name
-  virtual std::string summary() const = 0;    // one line: what it is
+  virtual std::string name() const = 0;             // the folder's name
+  virtual std::string summary() const = 0;          // one line: what it is
   virtual std::string default_backing() const = 0;  // "ext4", "xfs", "btrfs", "tmpfs"
   virtual std::vector<OptionRow> options() const { return {}; }
   // What this instance claims on this kind of backing. A claim obliges.
   virtual CapabilitySet capabilities(const DriverOptions& options, const std::string& backing) const = 0;
   virtual InodeFormula inode_formula(const DriverOptions& options) const = 0;
 
-  // Tries, on an empty directory of the backing file system, the very mechanism (mounts, makes a subvolume, runs the program).
-  // Ok: can run here. Otherwise the call and errno that said no. Leaves nothing behind.
+  // Tries, on an empty directory of the backing file system, the very mechanism (mounts, makes a subvolume,
+  // runs the program). Ok: can run here. Otherwise the call and errno that said no. Leaves nothing behind.
   virtual Status Probe(const DriverOptions& options, const std::string& directory) const = 0;
   // Version of the program or kernel part behind it ("fuse-overlayfs 1.10", "Linux 6.18.44").
   virtual Result<std::string> Version(const DriverOptions& options) const = 0;
-  // Opens (or makes) the store below `root`, an existing directory that is the driver's alone. Reopening after a
-  // crash finds every committed snapshot.
-  virtual Result<std::unique_ptr<Snapshotter>> Open(const DriverOptions& options, const std::string& root) const = 0;
+  // Opens (or makes) the store below `root`, an existing directory that is the driver's alone. Reopening
+  // after a crash finds every committed snapshot.
+  virtual Result<std::unique_ptr<Snapshotter>> Open(const DriverOptions& options,
+                                                    const std::string& root) const = 0;
   // The mounts of a hand-made union; kUnimplemented without the capability layer_stack.
   virtual Result<std::vector<Mount>> StackMounts(const DriverOptions& options, const StackSpec& spec) const;
 };

@@ -29,6 +29,9 @@
 
 namespace layermark {
 
+// What an opened store itself keeps below its root: metadata.db, metadata.db-journal and snapshots.
+inline constexpr int64_t kSnapshotStoreInodes = 3;
+
 // A snapshot as the mechanism sees it.
 struct StoredSnapshot {
   int64_t id = 0;
