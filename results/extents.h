@@ -1,0 +1,43 @@
+// Where the bytes of files lie on the device, and unions of such ranges.
+#ifndef LAYERMARK_RESULTS_EXTENTS_H_
+#define LAYERMARK_RESULTS_EXTENTS_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "core/result.h"
+
+namespace layermark {
+
+// A set of byte ranges that may overlap as they are added. Cost: 16 bytes per range until united.
+class RangeSet {
+ public:
+  void Add(uint64_t start, uint64_t length);
+  // Bytes in the union of all ranges. Sorts.
+  int64_t UnitedBytes();
+
+ private:
+  struct Range {
+    uint64_t start;
+    uint64_t end;
+  };
+  void Unite();
+
+  std::vector<Range> ranges_;
+  size_t unite_at_ = size_t{1} << 16;
+};
+
+// The extents of many files of one file system.
+struct Extents {
+  RangeSet own;
+  RangeSet shared;           // flagged as shared by the file system
+  int64_t inline_bytes = 0;  // kept in metadata; has no range
+};
+
+// Adds the extents of the open file `fd`. kUnimplemented where the file system has no FIEMAP.
+// REQUIRES: the file was flushed; what has no place yet would be left out.
+Status AddExtents(int fd, Extents& extents);
+
+}  // namespace layermark
+
+#endif  // LAYERMARK_RESULTS_EXTENTS_H_
