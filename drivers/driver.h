@@ -33,18 +33,24 @@ struct OptionRow {
 //                 + sum over mounted active snapshots of per_mounted_active
 struct InodeFormula {
   enum class Stores {
-    kOwnLayer,  // the entries of its own layer; whiteouts as `whiteout_inodes` says
+    kOwnLayer,  // the entries of its own layer; whiteouts as `whiteouts` says
     kFullTree,  // every file and directory that it shows
   };
   enum class Whiteouts { kNone, kOneEach, kOneShared };  // kOneShared: one inode for all of one snapshot
   Stores stores = Stores::kFullTree;
   Whiteouts whiteouts = Whiteouts::kNone;
-  int64_t per_store = 0;  // the store's own directories and database files, the root not counted
-  int64_t per_snapshot =
-      0;  // directories beside the snapshot's tree (its root directory belongs to the tree)
-  int64_t per_mounted_active = 0;  // more for each active snapshot with a parent that was mounted
-  bool view_stores_tree =
-      false;                // false: a view of a parent takes no inode at all; true: it is like an active one
+  // The store's own directories and database files, the root not counted.
+  int64_t per_store = 0;
+  // Directories beside the snapshot's tree (its root directory belongs to the tree).
+  int64_t per_snapshot = 0;
+  // More for each active snapshot with a parent that was mounted.
+  int64_t per_mounted_active = 0;
+  // false: a view of a parent takes no inode at all; true: it is like an active snapshot.
+  bool view_stores_tree = false;
+  // Marker files of a union program: for each directory of the snapshot's own layer that no layer below has,
+  // and one more kind for those of them whose parent directory a layer below does have.
+  int64_t per_new_directory = 0;
+  int64_t per_new_directory_in_old = 0;
   std::string explanation;  // what per_store and per_snapshot are made of
 };
 
