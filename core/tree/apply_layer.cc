@@ -350,6 +350,8 @@ Status Applier::SetTimes(const Step& step, const Place& at) {
 
 Status Applier::Perform(const Step& step, int64_t default_mtime_ns) {
   default_mtime_ns_ = default_mtime_ns;
+  // Before anything is made: the kernel would notice only when half of the step is done.
+  if (step.offset < 0 || step.size < 0) return Status::Errno("check", step.path, EINVAL);
   LM_ASSIGN(Place at, Locate(root_fd_, step.path));
   switch (step.op) {
     case StepOp::kDir:
