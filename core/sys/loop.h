@@ -13,8 +13,10 @@ namespace layermark {
 
 class LoopDevice {
  public:
-  // Binds `backing_fd` (kept open by the kernel) with LOOP_CONFIGURE. Races for a free number are retried; a
-  // missing /dev/loopN node is an error that names it. Needs CAP_SYS_ADMIN.
+  // Binds `backing_fd` (kept open by the kernel) with LOOP_CONFIGURE. Races for a free number are retried.
+  // Where the node of the free number is missing the other nodes in /dev are tried, and if none is free the
+  // error names the missing one; no node is made. `direct_io` is a wish: a backing file system that cannot do
+  // it gets buffered I/O. Needs CAP_SYS_ADMIN.
   static Result<LoopDevice> Attach(int backing_fd, bool direct_io);
 
   LoopDevice(LoopDevice&&) noexcept = default;

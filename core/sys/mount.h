@@ -6,7 +6,13 @@
 // source of the form PATH#src names) directly, without a shell, with the environment passed on; its process
 // belongs to the Mounted object. Layer paths may hold ':' ',' '\' spaces and newlines; 500 layers work.
 //
-// All of it needs CAP_SYS_ADMIN in the current mount namespace. Threads: not thread safe per object.
+// Options: ro nosuid nodev noexec noatime relatime nodiratime strictatime nosymfollow (and their opposites)
+// are attributes of the mount; "ro" makes the file system read-only as well, except with subvol= or
+// subvolid=, where other mounts of the same device may be writable. bind, rbind and the propagation words are
+// ours; all else goes to the file system as it stands.
+//
+// All of it needs CAP_SYS_ADMIN in the current mount namespace. A FUSE daemon dies with the thread that
+// mounted. Threads: functions are thread safe; an object belongs to one thread at a time.
 #ifndef LAYERMARK_CORE_SYS_MOUNT_H_
 #define LAYERMARK_CORE_SYS_MOUNT_H_
 
@@ -36,6 +42,11 @@ std::string MountOption(const Mount& mount, std::string_view key);
 std::vector<std::string> MountOptions(const Mount& mount, std::string_view key);
 bool HasMountFlag(const Mount& mount, std::string_view flag);
 
+// "a:b\\:c" -> {"a", "b:c"}: splits a list of layers as others write it (':' between, '\\' before a literal
+// ':',
+// ',' or '\\') into the elements that a Mount's lowerdir options hold.
+std::vector<std::string> SplitLayerList(std::string_view list);
+
 enum class MountApi { kNew, kOld };  // kOld forces mount(2), for tests and for comparison
 
 // Owner of what was mounted at one target. Unmounts (lazily as a last resort) and ends the FUSE daemon when
@@ -49,12 +60,14 @@ class Mounted {
 
   bool active() const;
   const std::string& target() const;
-  // Unmounts in reverse order, waits for a FUSE daemon to end. EBUSY is retried for a short time, then an
-  // error: kFailedPrecondition. After an error the object still owns the mount.
+  // Unmounts in reverse order, waits for a FUSE daemon to end (5 s, then SIGKILL). EBUSY is retried for a
+  // short time, then an error: kFailedPrecondition. After an error the object still owns what is mounted
+  // still.
   Status Unmount();
   // MNT_DETACH; for cleaning up after a failure.
   Status UnmountLazily();
-  // Gives the mount away: it stays until the mount namespace ends.
+  // Gives the mount away: it stays until the mount namespace ends. A FUSE daemon lives on until the thread
+  // that mounted ends.
   void Release();
   // Process ids of FUSE daemons behind this mount; empty for kernel file systems.
   std::vector<pid_t> daemon_pids() const;
@@ -74,10 +87,11 @@ Result<Mounted> MountAll(const std::vector<Mount>& mounts, const std::string& ta
 
 // Bare building blocks for backing stores and the launcher.
 Status MountFilesystem(const std::string& type, const std::string& source, const std::string& target,
-                       const std::vector<std::string>& options);
+                       const std::vector<std::string>& options, MountApi api = MountApi::kNew);
 Status BindMount(const std::string& source, const std::string& target, bool recursive, bool read_only);
 // mount(NULL, target, NULL, MS_REC | private/slave, NULL).
 Status MakeMountsPrivate(const std::string& target, bool slave = false);
+// umount2(2); a symlink at `target` is not followed.
 Status UnmountPath(const std::string& target, int flags = 0);
 // True where `path` is the root of a mount.
 Result<bool> IsMountPoint(const std::string& path);

@@ -17,11 +17,18 @@ struct IsolationOptions {
   bool slave_mounts = false;  // slave instead of private propagation, so that a daemon's mounts are seen
 };
 
-// Runs `body` in a child that is init of a new PID namespace with a mount namespace of its own, /proc mounted
-// afresh, and dies with the caller (PDEATHSIG). Orphans are reaped. SIGINT and SIGTERM that reach the caller
-// are forwarded once to the child, so that it can finish its record; the caller holds no mount and no loop
-// device. Returns body's exit status; 128+signal if it was killed. Needs CAP_SYS_ADMIN.
-// The caller's other children, files and terminal are inherited. REQUIRES: no thread was started yet.
+// Runs `body` in a process below init of a new PID namespace with a mount namespace of its own, /proc mounted
+// afresh. Init reaps orphans, ends when body ends and takes all that is left in the namespace with it; it
+// dies with the caller (PDEATHSIG), so that even kill -9 of the caller leaves no process, mount or loop
+// device. The caller holds no mount and no loop device.
+//
+// Signals: init and body stand in a process group of their own, so that a Ctrl-C at the terminal reaches the
+// caller alone, as does a kill. The caller passes SIGINT and SIGTERM on, each request once (a repeat within
+// half a second counts as the same), and waits for body to finish its record. Ctrl-Z stops both. The body
+// starts with the caller's signal mask and handlers, but SIGTTOU is ignored.
+//
+// Returns body's exit status; 128+signal if it was killed. Needs CAP_SYS_ADMIN. The caller's files and
+// terminal are inherited; its other children are outside. REQUIRES: no thread was started yet.
 Result<int> RunIsolated(const IsolationOptions& options, const std::function<int()>& body);
 
 // pivot_root into `new_root` (a mount point) and drop the old root. For the launcher's child.
@@ -29,7 +36,9 @@ Status PivotRoot(const std::string& new_root);
 // Brings "lo" up in the current network namespace.
 Status BringLoopbackUp();
 // clone3(2) with exit signal SIGCHLD. Returns 0 in the child, the pid in the parent; flags are CLONE_NEW*.
-// `pidfd` (may be null) receives a pidfd in the parent. Stack: the caller's, as fork does.
+// `pidfd` (may be null) receives a pidfd in the parent, which the caller closes. The child works on a copy of
+// the caller's memory and stack, as after fork, but the C library does not know about it: no atfork handler
+// runs. REQUIRES: the child ends with exec or _exit; with other threads around it makes system calls only.
 Result<pid_t> Clone3(uint64_t flags, int* pidfd);
 
 }  // namespace layermark

@@ -10,7 +10,9 @@ namespace layermark {
 
 Result<TempTree> TempTree::Create(const std::string& parent, const std::string& prefix) {
   TempTree tree;
-  std::string name = parent + "/" + prefix + ".XXXXXX";
+  std::string name = parent;
+  while (name.ends_with('/')) name.pop_back();  // so that path() reads as the kernel writes it
+  name += "/" + prefix + ".XXXXXX";
   if (mkdtemp(name.data()) == nullptr) return Status::Errno("mkdtemp", name);
   tree.path_ = std::move(name);
   return tree;
