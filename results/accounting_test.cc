@@ -47,8 +47,8 @@ void RunProgram(const std::vector<std::string>& command) {
 
 // Runs `body` with the path of a fresh file system of that type.
 void On(const std::string& type, const std::function<void(const std::string&)>& body) {
-  Status status = WithPrivateMounts([&] {
-    Result<ScratchFileSystem> fs = ScratchFileSystem::Create(type, testing::TempDir());
+  Status status = testing::WithPrivateMounts([&] {
+    Result<testing::ScratchFileSystem> fs = testing::ScratchFileSystem::Create(type, ::testing::TempDir());
     ASSERT_TRUE(fs.ok()) << fs.status().ToString();
     body(fs->path());
   });
@@ -75,7 +75,7 @@ TEST(RangeSetTest, ManyRepeatedRangesStaySmallAndRight) {
   EXPECT_EQ(set.UnitedBytes(), 30'000 * int64_t{4096});
 }
 
-class AccountingTest : public testing::TestWithParam<const char*> {};
+class AccountingTest : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(AccountingTest, CountsEachInodeOnceAndItsExtents) {
   On(GetParam(), [](const std::string& root) {
@@ -163,10 +163,10 @@ TEST_P(AccountingTest, ThePoolShowsWhatIsWrittenAndGetsItBack) {
   });
 }
 
-INSTANTIATE_TEST_SUITE_P(FileSystems, AccountingTest, testing::Values("ext4", "xfs", "btrfs"),
+INSTANTIATE_TEST_SUITE_P(FileSystems, AccountingTest, ::testing::Values("ext4", "xfs", "btrfs"),
                          [](const auto& p) { return std::string(p.param); });
 
-class ReflinkAccountingTest : public testing::TestWithParam<const char*> {};
+class ReflinkAccountingTest : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(ReflinkAccountingTest, SharedExtentsCountOnceByPlaceAndTwiceByBlocks) {
   const std::string type = GetParam();
@@ -193,7 +193,7 @@ TEST_P(ReflinkAccountingTest, SharedExtentsCountOnceByPlaceAndTwiceByBlocks) {
   });
 }
 
-INSTANTIATE_TEST_SUITE_P(FileSystems, ReflinkAccountingTest, testing::Values("xfs", "btrfs"),
+INSTANTIATE_TEST_SUITE_P(FileSystems, ReflinkAccountingTest, ::testing::Values("xfs", "btrfs"),
                          [](const auto& p) { return std::string(p.param); });
 
 TEST(BtrfsAccountingTest, WalksSubvolumesAndWaitsForTheCleaner) {
@@ -217,8 +217,8 @@ TEST(BtrfsAccountingTest, WalksSubvolumesAndWaitsForTheCleaner) {
 }
 
 TEST(AccountingOnTmpfsTest, SaysThatExtentsAreUnknown) {
-  Status status = WithPrivateMounts([] {
-    TempTree tree = TempTree::Create(testing::TempDir(), "accounting").value();
+  Status status = testing::WithPrivateMounts([] {
+    TempTree tree = TempTree::Create(::testing::TempDir(), "accounting").value();
     ASSERT_EQ(mount("tmpfs", tree.path().c_str(), "tmpfs", 0, "size=16m"), 0);
     Write(tree.path() + "/file", kMiB);
     SpaceCount count = Count(tree.path());

@@ -17,7 +17,7 @@
 #include "core/sys/process.h"
 #include "core/sys/temp_tree.h"
 
-namespace layermark {
+namespace layermark::testing {
 
 // Runs `body` in a thread with a private mount namespace: mounts made in it are seen by it, by the threads
 // and processes that it starts, and by nobody else. Returns what stood in the way; needs CAP_SYS_ADMIN.
@@ -71,6 +71,6 @@ class ScratchFileSystem {
   bool mounted_ = false;
 };
 
-}  // namespace layermark
+}  // namespace layermark::testing
 
 #endif  // LAYERMARK_TESTING_SCRATCH_FILE_SYSTEM_H_

@@ -56,7 +56,7 @@ const std::string kCapability("\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 
 class CopyEngineTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    Result<TempTree> tree = TempTree::Create(testing::TempDir(), "copy_engine_test");
+    Result<TempTree> tree = TempTree::Create(::testing::TempDir(), "copy_engine_test");
     ASSERT_TRUE(tree.ok()) << tree.status().ToString();
     tree_ = std::move(*tree);
     Remake();
