@@ -75,7 +75,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(std::make_tuple("ext4", "ram", 0xEF53L), std::make_tuple("ext4", "disk", 0xEF53L),
                     std::make_tuple("xfs", "ram", 0x58465342L), std::make_tuple("btrfs", "ram", 0x9123683EL),
                     std::make_tuple("tmpfs", "ram", 0x01021994L)),
-    [](const auto& info) { return std::string(std::get<0>(info.param)) + "_" + std::get<1>(info.param); });
+    [](const auto& row) { return std::string(std::get<0>(row.param)) + "_" + std::get<1>(row.param); });
 
 TEST(BackingTest, XfsSharesExtents) {
   if (geteuid() != 0) GTEST_SKIP() << "mounting needs root";
