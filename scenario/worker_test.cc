@@ -25,7 +25,7 @@ bool Privileged() {
   return geteuid() == 0;
 }
 
-std::map<size_t, WorkerAnswer> Run(std::vector<WorkerJob> jobs, int parallel) {
+std::map<size_t, WorkerAnswer> RunJobs(std::vector<WorkerJob> jobs, int parallel) {
   std::map<size_t, WorkerAnswer> answers;
   Status status = RunWorkers(std::move(jobs), parallel, [&](const WorkerAnswer& answer) {
     answers[answer.index] = answer;
@@ -48,7 +48,7 @@ struct SharedPage {
 TEST(WorkerTest, AnswersEveryJobWithItsOwnText) {
   std::vector<WorkerJob> jobs;
   for (int i = 0; i < 7; ++i) jobs.push_back({[i] { return "job " + std::to_string(i); }});
-  auto answers = Run(std::move(jobs), 3);
+  auto answers = RunJobs(std::move(jobs), 3);
   ASSERT_EQ(answers.size(), 7u);
   for (size_t i = 0; i < 7; ++i) {
     EXPECT_EQ(answers[i].text, "job " + std::to_string(i));
@@ -59,19 +59,19 @@ TEST(WorkerTest, AnswersEveryJobWithItsOwnText) {
 TEST(WorkerTest, CarriesAnAnswerLargerThanAnyPipe) {
   std::string big(size_t{9} << 20, 'x');
   big += "end";
-  auto answers = Run({{[&] { return big; }}}, 1);
+  auto answers = RunJobs({{[&] { return big; }}}, 1);
   EXPECT_EQ(answers[0].text, big);
 }
 
 TEST(WorkerTest, ReportsHowAWorkerDied) {
-  auto answers = Run({{[]() -> std::string { abort(); }},
-                      {[]() -> std::string { _exit(3); }},
-                      {[]() -> std::string {
-                        raise(SIGSEGV);
-                        return "still here";
-                      }},
-                      {[] { return std::string("fine"); }}},
-                     2);
+  auto answers = RunJobs({{[]() -> std::string { abort(); }},
+                          {[]() -> std::string { _exit(3); }},
+                          {[]() -> std::string {
+                            raise(SIGSEGV);
+                            return "still here";
+                          }},
+                          {[] { return std::string("fine"); }}},
+                         2);
   EXPECT_EQ(answers[0].status.signal, SIGABRT);
   EXPECT_EQ(answers[1].status.code, 3);
   EXPECT_EQ(answers[2].status.signal, SIGSEGV);
@@ -80,12 +80,12 @@ TEST(WorkerTest, ReportsHowAWorkerDied) {
 }
 
 TEST(WorkerTest, KillsAWorkerPastItsDeadlineAndGoesOn) {
-  auto answers = Run({{[]() -> std::string {
-                         for (;;) pause();
-                       },
-                       milliseconds(100)},
-                      {[] { return std::string("next"); }}},
-                     1);
+  auto answers = RunJobs({{[]() -> std::string {
+                             for (;;) pause();
+                           },
+                           milliseconds(100)},
+                          {[] { return std::string("next"); }}},
+                         1);
   EXPECT_TRUE(answers[0].status.timed_out);
   EXPECT_FALSE(answers[0].status.success());
   EXPECT_EQ(answers[1].text, "next");
@@ -111,24 +111,24 @@ void ExpectStopped(volatile int* counter) {
 
 TEST(WorkerTest, KillsWhatAHangingWorkerStarted) {
   SharedPage page;
-  auto answers = Run({{[&]() -> std::string {
-                         StartDaemon(page.value);
-                         for (;;) pause();
-                       },
-                       milliseconds(200)}},
-                     1);
+  auto answers = RunJobs({{[&]() -> std::string {
+                             StartDaemon(page.value);
+                             for (;;) pause();
+                           },
+                           milliseconds(200)}},
+                         1);
   EXPECT_TRUE(answers[0].status.timed_out);
   ExpectStopped(page.value);
 }
 
 TEST(WorkerTest, KillsWhatAFinishedWorkerLeft) {
   SharedPage page;
-  auto answers = Run({{[&] {
-                       StartDaemon(page.value);
-                       while (*page.value == 0) usleep(1000);
-                       return std::string("done");
-                     }}},
-                     1);
+  auto answers = RunJobs({{[&] {
+                           StartDaemon(page.value);
+                           while (*page.value == 0) usleep(1000);
+                           return std::string("done");
+                         }}},
+                         1);
   EXPECT_EQ(answers[0].text, "done");
   ExpectStopped(page.value);
 }
@@ -137,26 +137,26 @@ TEST(WorkerTest, WithoutPrivilegeStillKillsWhatAWorkerStarted) {
   if (!Privileged()) GTEST_SKIP() << "runs unprivileged already: the other tests cover it";
   SharedPage page;
   // The outer worker gives up its privileges, so that the inner one cannot make namespaces.
-  auto answers = Run({{[&]() -> std::string {
-                       if (setgid(65534) != 0 || setuid(65534) != 0) return "setuid failed";
-                       std::string seen;
-                       Status status = RunWorkers({{[&]() -> std::string {
-                                                      StartDaemon(page.value);
-                                                      for (;;) pause();
-                                                    },
-                                                    milliseconds(200)},
-                                                   {[] { return std::string("b"); }}},
-                                                  1, [&](const WorkerAnswer& answer) {
-                                                    seen +=
-                                                        answer.status.timed_out ? "timeout " : answer.text;
-                                                    return true;
-                                                  });
-                       int before = *page.value;
-                       usleep(30000);
-                       return seen + (*page.value == before && before > 0 ? " stopped" : " RUNS") +
-                              (status.ok() ? "" : status.ToString());
-                     }}},
-                     1);
+  auto answers = RunJobs({{[&]() -> std::string {
+                           if (setgid(65534) != 0 || setuid(65534) != 0) return "setuid failed";
+                           std::string seen;
+                           Status status =
+                               RunWorkers({{[&]() -> std::string {
+                                              StartDaemon(page.value);
+                                              for (;;) pause();
+                                            },
+                                            milliseconds(200)},
+                                           {[] { return std::string("b"); }}},
+                                          1, [&](const WorkerAnswer& answer) {
+                                            seen += answer.status.timed_out ? "timeout " : answer.text;
+                                            return true;
+                                          });
+                           int before = *page.value;
+                           usleep(30000);
+                           return seen + (*page.value == before && before > 0 ? " stopped" : " RUNS") +
+                                  (status.ok() ? "" : status.ToString());
+                         }}},
+                         1);
   EXPECT_EQ(answers[0].text, "timeout b stopped");
 }
 
@@ -165,13 +165,13 @@ TEST(WorkerTest, MountsOfAWorkerVanishWithIt) {
   char directory[] = "/tmp/worker_test.XXXXXX";
   ASSERT_NE(mkdtemp(directory), nullptr);
   std::string path = directory;
-  auto answers = Run({{[path]() -> std::string {
-                       Status status = MountFilesystem("tmpfs", "t", path, {});
-                       if (!status.ok()) return status.ToString();
-                       status = WriteFile(path + "/inside", "x");
-                       return status.ok() ? "mounted" : status.ToString();
-                     }}},
-                     1);
+  auto answers = RunJobs({{[path]() -> std::string {
+                           Status status = MountFilesystem("tmpfs", "t", path, {});
+                           if (!status.ok()) return status.ToString();
+                           status = WriteFile(path + "/inside", "x");
+                           return status.ok() ? "mounted" : status.ToString();
+                         }}},
+                         1);
   EXPECT_EQ(answers[0].text, "mounted");
   EXPECT_FALSE(Exists(path + "/inside"));
   Result<bool> mounted = IsMountPoint(path);
@@ -181,11 +181,11 @@ TEST(WorkerTest, MountsOfAWorkerVanishWithIt) {
 }
 
 TEST(WorkerTest, ProcShowsTheWorkerItself) {
-  auto answers = Run({{[] {
-                       Result<std::string> self = ReadLinkAt(AT_FDCWD, "/proc/self");
-                       return self.ok() && *self == std::to_string(getpid()) ? "same" : "other";
-                     }}},
-                     1);
+  auto answers = RunJobs({{[] {
+                           Result<std::string> self = ReadLinkAt(AT_FDCWD, "/proc/self");
+                           return self.ok() && *self == std::to_string(getpid()) ? "same" : "other";
+                         }}},
+                         1);
   EXPECT_EQ(answers[0].text, "same");
 }
 
@@ -207,27 +207,27 @@ TEST(WorkerTest, StopsWhenToldTo) {
 
 TEST(WorkerTest, AnInterruptEndsTheRunningWorkers) {
   // In a worker of its own, because the flag stays set for the rest of the process.
-  auto answers = Run({{[]() -> std::string {
-                       InstallInterruptHandler();
-                       if (Interrupted()) return "early";
-                       pid_t self = getpid();
-                       if (fork() == 0) {
-                         usleep(50000);
-                         kill(self, SIGINT);
-                         _exit(0);
-                       }
-                       int calls = 0;
-                       Status status = RunWorkers({{[]() -> std::string {
-                                                     for (;;) pause();
-                                                   }},
-                                                   {[] { return std::string("never"); }}},
-                                                  1, [&](const WorkerAnswer&) {
-                                                    ++calls;
-                                                    return true;
-                                                  });
-                       return std::string(CodeName(status.code())) + " " + std::to_string(calls);
-                     }}},
-                     1);
+  auto answers = RunJobs({{[]() -> std::string {
+                           InstallInterruptHandler();
+                           if (Interrupted()) return "early";
+                           pid_t self = getpid();
+                           if (fork() == 0) {
+                             usleep(50000);
+                             kill(self, SIGINT);
+                             _exit(0);
+                           }
+                           int calls = 0;
+                           Status status = RunWorkers({{[]() -> std::string {
+                                                         for (;;) pause();
+                                                       }},
+                                                       {[] { return std::string("never"); }}},
+                                                      1, [&](const WorkerAnswer&) {
+                                                        ++calls;
+                                                        return true;
+                                                      });
+                           return std::string(CodeName(status.code())) + " " + std::to_string(calls);
+                         }}},
+                         1);
   EXPECT_EQ(answers[0].text, "CANCELLED 0");
 }
 
