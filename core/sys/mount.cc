@@ -56,6 +56,16 @@ Result<std::string> NameOf(const Fd& fd) {
   return ReadLinkAt(AT_FDCWD, fmt::format("/proc/self/fd/{}", fd.get()));
 }
 
+// Unmounts what lies below `path`, the last mounted first. A failure shows at `path` itself.
+void UnmountBelow(const std::string& path, int flags) {
+  Result<std::vector<MountInfo>> all = ReadMountInfo();
+  if (!all.ok()) return;
+  for (auto info = all->rbegin(); info != all->rend(); ++info) {
+    if (info->mount_point.starts_with(path + "/"))
+      umount2(info->mount_point.c_str(), flags | UMOUNT_NOFOLLOW);
+  }
+}
+
 Status WaitForDaemon(ChildProcess& daemon) {
   if (!daemon.running()) return Status::Ok();
   // Past the deadline Wait kills it; then there is nothing left to complain about: the mount is gone.
@@ -68,6 +78,7 @@ struct Mounted::State {
   struct Entry {
     std::string path;
     std::optional<ChildProcess> daemon;
+    bool recursive = false;  // may have come with mounts below it
     bool mounted = true;
   };
   std::string target;
@@ -79,6 +90,8 @@ struct Mounted::State {
       for (int attempt = 1; entry.mounted; ++attempt) {
         if (umount2(entry.path.c_str(), flags | UMOUNT_NOFOLLOW) == 0) {
           entry.mounted = false;
+        } else if (errno == EBUSY && entry.recursive && attempt == 1) {
+          UnmountBelow(entry.path, flags);
         } else if (errno != EBUSY || attempt >= attempts) {
           const Status s = Status::Errno("umount", entry.path);
           // Not a mount any more, or its path is gone: somebody else unmounted it, and there is nothing to
@@ -180,6 +193,7 @@ Result<Mounted> MountAll(const std::vector<Mount>& mounts, const std::string& ta
     } else if (Status s = MountKernel(mount, root->get(), path, api); !s.ok()) {
       return s.WithContext(Describe(mount, path));
     }
+    entry.recursive = HasMountFlag(mount, "rbind");
     entry.path = std::move(path);
     mounted.state_->entries.push_back(std::move(entry));
   }

@@ -3,8 +3,10 @@
 // Uses the new mount API (fsopen, fsconfig, fsmount, move_mount; overlay layers one by one with "lowerdir+")
 // and falls back to mount(2) where the kernel lacks it. Types "bind" and "none" with option bind/rbind make a
 // bind mount, with "ro" truly read-only. "fuse.NAME" and "fuse3.NAME" run the program NAME (or the one that a
-// source of the form PATH#src names) directly, without a shell, with the environment passed on; its process
-// belongs to the Mounted object. Layer paths may hold ':' ',' '\' spaces and newlines; 500 layers work.
+// source of the form PATH#src names) as "NAME -f -o OPTION... [SOURCE] TARGET", directly, without a shell,
+// with the environment passed on; its process belongs to the Mounted object. Layer paths may hold ':' ',' '\'
+// spaces and newlines; 500 layers work. (An upperdir with ':' is beyond fuse-overlayfs itself, which says
+// so.)
 //
 // Options: ro nosuid nodev noexec noatime relatime nodiratime strictatime nosymfollow (and their opposites)
 // are attributes of the mount; "ro" makes the file system read-only as well, except with subvol= or

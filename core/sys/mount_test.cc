@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "core/sys/fd.h"
+#include "core/sys/loop.h"
 #include "core/sys/mount_test_util.h"
 #include "core/sys/process.h"
 #include "core/sys/temp_tree.h"
@@ -158,10 +159,50 @@ TEST_P(MountTest, RecursiveBindTakesSubmountsAndMakesThemReadOnly) {
     EXPECT_TRUE(Exists(Path("m/sub/f")));
     EXPECT_EQ(WriteFile(Path("m/sub/g"), "").error_number(), EROFS);
     EXPECT_TRUE(WriteFile(Path("source/sub/g"), "").ok());
-    // A mount below keeps it busy; the destructor falls back to a lazy unmount.
+    EXPECT_TRUE(m->Unmount().ok());
   }
   EXPECT_FALSE(*IsMountPoint(Path("m")));
   EXPECT_TRUE(UnmountPath(Path("source/sub")).ok());
+}
+
+// The shape of a btrfs driver: subvolumes of one mounted device, some of them read-only.
+TEST_P(MountTest, SubvolumesOfAMountedDevice) {
+  Result<Fd> image = Open(Path(""), O_TMPFILE | O_RDWR, 0600);
+  ASSERT_TRUE(image.ok());
+  ASSERT_EQ(ftruncate(image->get(), 256 << 20), 0);
+  Result<LoopDevice> loop = LoopDevice::Attach(image->get(), false);
+  ASSERT_TRUE(loop.ok()) << loop.status().ToString();
+  ASSERT_TRUE(RunCommandOk({"mkfs.btrfs", "-q", loop->path()}).ok());
+  MakeDir("pool");
+  Result<Mounted> pool = MountAll({{"btrfs", loop->path(), "", {}}}, Path("pool"), GetParam());
+  ASSERT_TRUE(pool.ok()) << pool.status().ToString();
+  ASSERT_TRUE(RunCommandOk({"btrfs", "subvolume", "create", Path("pool/a,b")}).ok());
+  ASSERT_TRUE(RunCommandOk({"btrfs", "subvolume", "create", Path("pool/one")}).ok());
+  ASSERT_TRUE(WriteFile(Path("pool/one/f"), "x").ok());
+  ASSERT_TRUE(WriteFile(Path("pool/a,b/g"), "x").ok());
+  {
+    Result<Mounted> view = Do({{"btrfs", loop->path(), "", {"ro", "subvol=one"}}});
+    ASSERT_TRUE(view.ok()) << view.status().ToString();
+    EXPECT_THAT(*ListDir(AT_FDCWD, Path("m")), ElementsAre("f"));
+    EXPECT_EQ(WriteFile(Path("m/new"), "").error_number(), EROFS);
+    EXPECT_TRUE(WriteFile(Path("pool/one/new"), "").ok());
+    MakeDir("active");
+    Result<Mounted> active =
+        MountAll({{"btrfs", loop->path(), "", {"subvol=one"}}}, Path("active"), GetParam());
+    ASSERT_TRUE(active.ok()) << active.status().ToString();
+    EXPECT_TRUE(WriteFile(Path("active/newer"), "").ok());
+    EXPECT_TRUE(Exists(Path("m/newer")));
+  }
+  const Mount comma{"btrfs", loop->path(), "", {"subvol=a,b"}};
+  Result<Mounted> odd = Do({comma});
+  if (GetParam() == MountApi::kNew) {
+    ASSERT_TRUE(odd.ok()) << odd.status().ToString();
+    EXPECT_THAT(*ListDir(AT_FDCWD, Path("m")), ElementsAre("g"));
+    EXPECT_TRUE(odd->Unmount().ok());
+  } else {
+    EXPECT_EQ(odd.status().code(), Code::kInvalidArgument);
+  }
+  EXPECT_TRUE(pool->Unmount().ok());
 }
 
 TEST_P(MountTest, BindOfAFile) {
