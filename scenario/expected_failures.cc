@@ -1,0 +1,199 @@
+#define TOML_EXCEPTIONS 0
+#include "scenario/expected_failures.h"
+
+#include <fmt/core.h>
+#include <toml++/toml.h>
+
+#include <cctype>
+#include <sstream>
+
+#include "core/glob.h"
+#include "core/sys/fd.h"
+#include "drivers/registry.h"
+
+namespace layermark {
+namespace {
+
+std::vector<int64_t> DottedNumber(const std::string& text) {
+  std::vector<int64_t> parts;
+  size_t i = 0;
+  while (i < text.size() && std::isdigit(static_cast<unsigned char>(text[i])) == 0) ++i;
+  while (i < text.size() && std::isdigit(static_cast<unsigned char>(text[i])) != 0) {
+    int64_t n = 0;
+    while (i < text.size() && std::isdigit(static_cast<unsigned char>(text[i])) != 0) {
+      n = n * 10 + (text[i++] - '0');
+    }
+    parts.push_back(n);
+    if (i + 1 < text.size() && text[i] == '.') ++i;
+  }
+  while (!parts.empty() && parts.back() == 0) parts.pop_back();  // 1.10.0 equals 1.10
+  return parts;
+}
+
+class Parser {
+ public:
+  Parser(std::string driver, std::string origin) : driver_(std::move(driver)), origin_(std::move(origin)) {}
+
+  Result<std::vector<ExpectedFailure>> Parse(const std::string& text) {
+    toml::parse_result parsed = toml::parse(text);
+    if (!parsed) {
+      return InvalidArgument(fmt::format("{}:{}: {}", origin_, parsed.error().source().begin.line,
+                                         std::string(parsed.error().description())));
+    }
+    std::vector<ExpectedFailure> entries;
+    for (const auto& [key, node] : parsed.table()) {
+      if (key != "expect") return Bad(node, fmt::format("unknown key \"{}\"", std::string(key.str())));
+      const toml::array* list = node.as_array();
+      if (list == nullptr) return Bad(node, "\"expect\" must be an array of tables");
+      for (const toml::node& item : *list) {
+        const toml::table* table = item.as_table();
+        if (table == nullptr) return Bad(item, "\"expect\" must be an array of tables");
+        LM_ASSIGN(ExpectedFailure entry, Entry(*table));
+        entries.push_back(std::move(entry));
+      }
+    }
+    return entries;
+  }
+
+ private:
+  Status Bad(const toml::node& node, const std::string& what) const {
+    return InvalidArgument(fmt::format("{}:{}: {}", origin_, node.source().begin.line, what));
+  }
+
+  Result<ExpectedFailure> Entry(const toml::table& table) const {
+    ExpectedFailure entry;
+    entry.driver = driver_;
+    for (const auto& [key, node] : table) {
+      const std::string name(key.str());
+      if (name == "when") {
+        LM_TRY(When(node, entry));
+        continue;
+      }
+      const auto text = node.value<std::string>();
+      if (!text) return Bad(node, fmt::format("\"{}\" must be a string", name));
+      if (name == "case") {
+        entry.case_glob = *text;
+      } else if (name == "reason") {
+        entry.reason_glob = *text;
+      } else if (name == "cause") {
+        entry.cause = *text;
+      } else if (name == "link") {
+        entry.link = *text;
+      } else {
+        return Bad(node, fmt::format("unknown key \"{}\"", name));
+      }
+    }
+    if (entry.case_glob.empty()) return Bad(table, "\"case\" is missing");
+    if (entry.cause.empty()) return Bad(table, fmt::format("\"cause\" is missing for case \"{}\"", entry.case_glob));
+    return entry;
+  }
+
+  Status When(const toml::node& node, ExpectedFailure& entry) const {
+    const toml::table* when = node.as_table();
+    if (when == nullptr) return Bad(node, "\"when\" must be a table");
+    for (const auto& [key, value] : *when) {
+      const std::string name(key.str());
+      if (name.starts_with("feature.")) {
+        const auto capability = CapabilityFromName(name.substr(8));
+        const auto flag = value.value<bool>();
+        if (!capability) return Bad(value, fmt::format("unknown feature \"{}\"", name.substr(8)));
+        if (!flag) return Bad(value, fmt::format("\"{}\" must be true or false", name));
+        entry.features[*capability] = *flag;
+        continue;
+      }
+      const auto text = value.value<std::string>();
+      if (!text) return Bad(value, fmt::format("\"{}\" must be a string", name));
+      if (name.starts_with("option.")) {
+        entry.options[name.substr(7)] = *text;
+      } else if (name == "backing") {
+        entry.backing = *text;
+      } else if (name == "device") {
+        entry.device = *text;
+      } else if (name == "version") {
+        entry.version = *text;
+        LM_TRY(VersionMatches(*text, "0"));
+      } else {
+        return Bad(value, fmt::format("unknown condition \"{}\"", name));
+      }
+    }
+    return Status::Ok();
+  }
+
+  std::string driver_, origin_;
+};
+
+}  // namespace
+
+Result<bool> VersionMatches(const std::string& condition, const std::string& version) {
+  const std::vector<int64_t> have = DottedNumber(version);
+  std::stringstream parts(condition);
+  std::string part;
+  while (std::getline(parts, part, ',')) {
+    const size_t digits = part.find_first_of("0123456789");
+    if (digits == std::string::npos) return InvalidArgument(fmt::format("version condition \"{}\" has no number", part));
+    std::string op = part.substr(0, digits);
+    std::erase(op, ' ');
+    const std::vector<int64_t> want = DottedNumber(part.substr(digits));
+    bool holds = false;
+    if (op == ">=") {
+      holds = have >= want;
+    } else if (op == ">") {
+      holds = have > want;
+    } else if (op == "<=") {
+      holds = have <= want;
+    } else if (op == "<") {
+      holds = have < want;
+    } else if (op == "==" || op.empty()) {
+      holds = have == want;
+    } else {
+      return InvalidArgument(fmt::format("version condition \"{}\": unknown operator \"{}\"", part, op));
+    }
+    if (!holds) return false;
+  }
+  return true;
+}
+
+Result<std::vector<ExpectedFailure>> ParseExpectedFailures(const std::string& toml, const std::string& driver,
+                                                           const std::string& origin) {
+  return Parser(driver, origin).Parse(toml);
+}
+
+Result<std::vector<ExpectedFailure>> LoadExpectedFailures(const std::vector<std::string>& files) {
+  std::vector<ExpectedFailure> all;
+  for (const ExpectedFailureText& text : BuiltInExpectedFailures()) {
+    const std::string origin = "drivers/" + text.driver + "/expected_failures.toml";
+    LM_ASSIGN(std::vector<ExpectedFailure> entries, ParseExpectedFailures(text.toml, text.driver, origin));
+    all.insert(all.end(), entries.begin(), entries.end());
+  }
+  for (const std::string& file : files) {
+    LM_ASSIGN(const std::string text, ReadFile(file));
+    LM_ASSIGN(std::vector<ExpectedFailure> entries, ParseExpectedFailures(text, "", file));
+    all.insert(all.end(), entries.begin(), entries.end());
+  }
+  return all;
+}
+
+const ExpectedFailure* FindExpected(const std::vector<ExpectedFailure>& entries, const DeviationContext& context,
+                                    const std::string& case_name, const std::string& reason) {
+  for (const ExpectedFailure& entry : entries) {
+    if (!entry.driver.empty() && entry.driver != context.driver) continue;
+    if (!GlobMatch(entry.case_glob, case_name)) continue;
+    if (!reason.empty() && !entry.reason_glob.empty() && !GlobMatch(entry.reason_glob, reason)) continue;
+    if (entry.backing && *entry.backing != context.backing) continue;
+    if (entry.device && *entry.device != context.device) continue;
+    bool holds = true;
+    for (const auto& [name, value] : entry.options) {
+      const auto it = context.options.find(name);
+      holds = holds && it != context.options.end() && it->second == value;
+    }
+    for (const auto& [capability, value] : entry.features) holds = holds && context.features.Has(capability) == value;
+    if (!entry.version.empty()) {
+      const Result<bool> version = VersionMatches(entry.version, context.version);
+      holds = holds && version.ok() && *version;
+    }
+    if (holds) return &entry;
+  }
+  return nullptr;
+}
+
+}  // namespace layermark

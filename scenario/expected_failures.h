@@ -1,0 +1,59 @@
+// Accepted deviations: the expected_failures.toml of a driver, or of --expected FILE.
+//
+//   [[expect]]
+//   case = "rename.directory_*"              glob over the case's full name (or the workload's)
+//   reason = "*EXDEV*"                       optional glob over the failure's text: another failure is not excused
+//   when = { "option.redirect_dir" = "on", backing = "ext4", "feature.reflink" = false, version = ">=1.10,<1.13" }
+//   cause = "overlayfs cannot rename a directory that a lower layer brought"
+//   link = "https://..."
+//
+// `when` is a conjunction; no `when` always holds. An unknown key anywhere is an error. A case that is expected to
+// fail and passes is reported as xpass, which is a finding.
+#ifndef LAYERMARK_SCENARIO_EXPECTED_FAILURES_H_
+#define LAYERMARK_SCENARIO_EXPECTED_FAILURES_H_
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/capability.h"
+#include "core/result.h"
+
+namespace layermark {
+
+struct ExpectedFailure {
+  std::string driver;    // empty: any (a file given by --expected)
+  std::string case_glob;
+  std::string reason_glob;  // empty: any
+  std::map<std::string, std::string> options;   // option.NAME -> value
+  std::map<Capability, bool> features;          // feature.NAME -> value
+  std::optional<std::string> backing, device;
+  std::string version;   // empty: any; otherwise comma-separated comparisons, all of which must hold
+  std::string cause, link;
+};
+
+// Parses one file; `origin` names it in errors, which give line and key.
+Result<std::vector<ExpectedFailure>> ParseExpectedFailures(const std::string& toml, const std::string& driver,
+                                                           const std::string& origin);
+// The built-in files of all drivers and the given files, together.
+Result<std::vector<ExpectedFailure>> LoadExpectedFailures(const std::vector<std::string>& files);
+
+// What a deviation is judged by.
+struct DeviationContext {
+  std::string driver;
+  std::map<std::string, std::string> options;
+  std::string backing, device, version;
+  CapabilitySet features;   // probed
+};
+// The first entry that covers this case here; nullptr if none does. `reason` empty: any entry for the case (to
+// tell an unexpected pass).
+const ExpectedFailure* FindExpected(const std::vector<ExpectedFailure>& entries, const DeviationContext& context,
+                                    const std::string& case_name, const std::string& reason);
+
+// ">=1.10,<1.13" against the first dotted number in `version`.
+Result<bool> VersionMatches(const std::string& condition, const std::string& version);
+
+}  // namespace layermark
+
+#endif  // LAYERMARK_SCENARIO_EXPECTED_FAILURES_H_

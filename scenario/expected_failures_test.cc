@@ -1,0 +1,75 @@
+#include "scenario/expected_failures.h"
+
+#include <gtest/gtest.h>
+
+namespace layermark {
+namespace {
+
+constexpr const char* kFile = R"(
+[[expect]]
+case = "rename.directory_*"
+reason = "*EXDEV*"
+when = { "option.redirect_dir" = "off", backing = "ext4", "feature.reflink" = false, version = ">=1.10,<1.13" }
+cause = "no directory renames"
+link = "https://example.org/1"
+)";
+
+DeviationContext Context() {
+  DeviationContext c;
+  c.driver = "some";
+  c.options = {{"redirect_dir", "off"}};
+  c.backing = "ext4";
+  c.device = "ram";
+  c.version = "program 1.12.3";
+  return c;
+}
+
+TEST(ExpectedFailures, AllConditionsMustHold) {
+  auto entries = ParseExpectedFailures(kFile, "some", "file");
+  ASSERT_TRUE(entries.ok()) << entries.status().ToString();
+  EXPECT_NE(FindExpected(*entries, Context(), "rename.directory_x", "rename -> EXDEV"), nullptr);
+  EXPECT_EQ(FindExpected(*entries, Context(), "rename.file_x", "rename -> EXDEV"), nullptr);
+  EXPECT_EQ(FindExpected(*entries, Context(), "rename.directory_x", "lost an entry"), nullptr);
+  auto other = Context();
+  other.version = "program 1.13";
+  EXPECT_EQ(FindExpected(*entries, other, "rename.directory_x", "EXDEV"), nullptr);
+  other = Context();
+  other.backing = "xfs";
+  EXPECT_EQ(FindExpected(*entries, other, "rename.directory_x", "EXDEV"), nullptr);
+  other = Context();
+  other.features.Add(Capability::reflink);
+  EXPECT_EQ(FindExpected(*entries, other, "rename.directory_x", "EXDEV"), nullptr);
+  other = Context();
+  other.options.clear();
+  EXPECT_EQ(FindExpected(*entries, other, "rename.directory_x", "EXDEV"), nullptr);
+  other = Context();
+  other.driver = "another";
+  EXPECT_EQ(FindExpected(*entries, other, "rename.directory_x", "EXDEV"), nullptr);
+}
+
+TEST(ExpectedFailures, UnknownKeysAreErrorsThatNameLineAndKey) {
+  for (const char* text : {"[[expect]]\ncase='a'\ncause='c'\nwen={}\n", "[[expected]]\ncase='a'\n",
+                           "[[expect]]\ncase='a'\ncause='c'\nwhen={ 'kernel'='6' }\n",
+                           "[[expect]]\ncase='a'\ncause='c'\nwhen={ 'feature.nosuch'=true }\n",
+                           "[[expect]]\ncause='c'\n", "[[expect]]\ncase='a'\n", "[[expect\n",
+                           "[[expect]]\ncase='a'\ncause='c'\nwhen={ version='~1' }\n"}) {
+    auto entries = ParseExpectedFailures(text, "some", "file.toml");
+    ASSERT_FALSE(entries.ok()) << text;
+    EXPECT_EQ(entries.status().code(), Code::kInvalidArgument) << text;
+  }
+}
+
+TEST(ExpectedFailures, VersionsCompareByNumbers) {
+  EXPECT_TRUE(*VersionMatches(">=1.9", "fuse-overlayfs: version 1.10"));
+  EXPECT_FALSE(*VersionMatches("<1.9", "1.10"));
+  EXPECT_TRUE(*VersionMatches("==1.10", "1.10.0"));
+  EXPECT_TRUE(*VersionMatches(">=6.1,<7", "Linux 6.18.44"));
+}
+
+TEST(ExpectedFailures, BuiltInFilesParse) {
+  EXPECT_TRUE(LoadExpectedFailures({}).ok());
+  EXPECT_EQ(LoadExpectedFailures({"/nonexistent/file"}).status().code(), Code::kNotFound);
+}
+
+}  // namespace
+}  // namespace layermark
