@@ -1,0 +1,145 @@
+// The declaration of a workload: one timed scenario, in one file.
+//
+//   LM_WORKLOAD(copy_up_open, {
+//     .family = "copy_up",
+//     .summary = "open a lower file for writing and change its first byte",
+//     .source = "performance.md W13",
+//     .params = {{"size", {.smoke = {"4KiB"}, .quick = {"0", "4KiB", "1MiB"}, .full = {...}}}},
+//     .operation = "open O_WRONLY, pwrite of 1 byte, close",
+//     .raw_twin = "the same on a file of the bare backing file system",
+//   }, [](const WorkloadContext& context) -> Result<std::unique_ptr<Workload>> { ... });
+//
+// The engine (bench/harness/engine.h) makes one Workload for each instance and choice of parameters, in a worker process on
+// a fresh backing. It calls SetUp once, then Verify: the operation is done once on the driver and its result compared
+// with an oracle; only a right answer is timed. Then it runs pairs: the driver's operation and its raw
+// twin in the same block, their order drawn from the seed, each wrapped in Before and After, which are not timed.
+// At the end Account fills in space and inode counts.
+#ifndef LAYERMARK_BENCH_HARNESS_WORKLOAD_H_
+#define LAYERMARK_BENCH_HARNESS_WORKLOAD_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/capability.h"
+#include "core/result.h"
+#include "results/record.h"
+#include "scenario/backing.h"
+#include "scenario/examine.h"
+#include "scenario/image_source.h"
+#include "scenario/subject.h"
+
+namespace layermark {
+
+// What a Workload may use. All of it outlives the Workload.
+struct WorkloadContext {
+  const ExaminedInstance* instance = nullptr;
+  Backing* backing = nullptr;            // fresh, for this workload alone
+  const ImageSource* image = nullptr;    // the run's image
+  Params params;
+  uint64_t seed = 1;
+  std::string profile;                   // "smoke" "quick" "full"
+
+  // REQUIRES: the parameter is declared. "64KiB" -> 65536, "128" -> 128.
+  int64_t Number(const std::string& param) const;
+  const std::string& Text(const std::string& param) const;
+};
+
+// Durations of one operation, handed to the timed function. Stamps cost one clock_gettime each and allocate nothing.
+class Stopwatch {
+ public:
+  // Ends the phase that began at the last stamp (or at the start of the operation) under this metric.
+  void Phase(Metric metric);
+  // For durations measured elsewhere (in a container's child).
+  void Add(Metric metric, int64_t duration_ns);
+
+ private:
+  friend class Engine;
+  static constexpr int kMaxPhases = 12;
+  int count_ = 0;
+  int64_t last_ns_ = 0;
+  Metric metrics_[kMaxPhases] = {};
+  int64_t durations_ns_[kMaxPhases] = {};
+};
+
+// One of the two things that a pair compares.
+class Side {
+ public:
+  virtual ~Side() = default;
+  virtual Status Before() { return Status::Ok(); }   // not timed
+  virtual Status Run(Stopwatch& watch) = 0;          // the operation, and nothing else
+  virtual Status After() { return Status::Ok(); }    // not timed
+};
+
+// Exact or measured figures other than samples.
+using Figures = std::map<Metric, double>;
+
+class Workload {
+ public:
+  virtual ~Workload() = default;
+  // Makes what both sides work on.
+  virtual Status SetUp() = 0;
+  // Does the driver's operation once and compares its effect with the oracle (plain, the model, the image's own
+  // tars). Ok: right. kDataLoss or kFailedPrecondition with what differed: wrong; anything else: could not be run.
+  virtual Status Verify() = 0;
+  // The driver's operation; null for a workload that only counts.
+  virtual Side* driver() { return nullptr; }
+  // Its raw twin; null where there is none.
+  virtual Side* raw() { return nullptr; }
+  // Space and inode figures, after the timing. Metrics not in the map were not measured.
+  virtual Result<Figures> Account() { return Figures{}; }
+  virtual Status TearDown() { return Status::Ok(); }
+};
+
+// The wrong answer of Verify.
+Status WrongAnswer(const std::string& what);
+bool IsWrongAnswer(const Status& status);
+
+struct ParamValues {
+  std::vector<std::string> smoke, quick, full;   // by --profile
+};
+
+struct WorkloadInfo {
+  std::string family;                         // the file's name: "copy_up"
+  std::string summary;                        // one line
+  std::string source{};                       // where the scenario comes from
+  std::map<std::string, ParamValues> params{};
+  std::string operation{};                    // what the timed region holds
+  std::string raw_twin{};                     // what it is compared with; empty: none, and why not in `summary`
+  std::vector<Capability> needs{};            // not_run, with the probe's reason, where one is missing
+  // A parameter choice can need more than the workload: {"layers", "500"} -> layers_500.
+  std::map<std::pair<std::string, std::string>, Capability> param_needs{};
+  int64_t backing_bytes = int64_t{1} << 30;   // of the fresh backing (sparse)
+  int64_t backing_inodes = 0;
+  int min_pairs = 10, max_pairs = 400;        // the engine stops between them when the time share is used up
+  double seconds_quick = 0.6;                 // time share of one instance and parameter choice; smoke takes a quarter
+                                              // of it, full eight times
+  int deadline_seconds = 120;
+  std::string name{};                         // filled in by the registration
+};
+
+using WorkloadFactory = Result<std::unique_ptr<Workload>> (*)(const WorkloadContext& context);
+
+struct WorkloadEntry {
+  WorkloadInfo info;
+  WorkloadFactory make = nullptr;
+};
+// All registered workloads, sorted by family and name.
+const std::vector<WorkloadEntry>& AllWorkloads();
+
+namespace internal {
+struct WorkloadRegistration {
+  WorkloadRegistration(std::string name, WorkloadInfo info, WorkloadFactory make);
+};
+}  // namespace internal
+
+}  // namespace layermark
+
+// The factory is a captureless lambda; commas inside the braces are fine.
+#define LM_WORKLOAD(name_, ...) \
+  static const ::layermark::internal::WorkloadRegistration lm_workload_registration_##name_{#name_, __VA_ARGS__}
+
+#endif  // LAYERMARK_BENCH_HARNESS_WORKLOAD_H_
