@@ -1,0 +1,159 @@
+#include "cli/options.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "drivers/registry.h"
+#include "scenario/examine.h"
+
+namespace layermark {
+
+int WorseExit(int a, int b) {
+  auto rank = [](int status) {
+    switch (status) {
+      case kExitPass:
+        return 0;
+      case kExitInconclusive:
+        return 1;
+      case kExitFinding:
+        return 2;
+      case kExitInterrupted:
+        return 3;
+      default:
+        return 4;
+    }
+  };
+  return rank(a) >= rank(b) ? a : b;
+}
+
+void AddCommonFlags(CLI::App& app, CommonOptions& o, unsigned flags) {
+  if ((flags & kFlagDriver) != 0) {
+    app.add_option("--driver", o.drivers, "NAME[:k=v[,k=v]...]: an instance to run on; repeatable; default: every driver")
+        ->type_name("SPEC")->allow_extra_args(false);
+  }
+  if ((flags & kFlagFilter) != 0) {
+    app.add_option("--filter", o.filters, "only what this matches: case, area, source id, workload or family; repeatable")
+        ->type_name("GLOB")->allow_extra_args(false);
+  }
+  if ((flags & kFlagBacking) != 0) {
+    app.add_option("--backing", o.backing, "ext4, xfs, btrfs, tmpfs or dir=PATH; default: the driver's own");
+    app.add_option("--device", o.device, "what the backing lies on: ram or disk (an unnamed file below --out)")
+        ->check(CLI::IsMember({"ram", "disk"}))->capture_default_str();
+  }
+  if ((flags & kFlagImage) != 0) {
+    app.add_option("--image", o.images, "synthetic, oci:DIR[:REF] or docker-archive:FILE; default: synthetic")
+        ->type_name("REF")->allow_extra_args(false);
+  }
+  if ((flags & kFlagProfile) != 0) {
+    app.add_option("--profile", o.profile, "how much: smoke, quick or full")
+        ->check(CLI::IsMember({"smoke", "quick", "full"}))->capture_default_str();
+  }
+  if ((flags & kFlagBudget) != 0) {
+    app.add_option("--budget", o.budget, "time for the workloads, such as 90s or 10m")->type_name("DURATION");
+  }
+  if ((flags & kFlagSeed) != 0) {
+    app.add_option("--seed", o.seed, "seed of the synthetic image and of every random order")->capture_default_str();
+  }
+  if ((flags & kFlagShard) != 0) {
+    app.add_option("--shard", o.shard, "run part I of N (I from 1)")->type_name("I/N");
+  }
+  if ((flags & kFlagOut) != 0) {
+    app.add_option("--out", o.out, "directory for the record, samples and report")->type_name("DIR");
+  }
+  if ((flags & kFlagFormat) != 0) {
+    app.add_option("--format", o.format, "what standard output carries: text, json, ktap or junit")
+        ->check(CLI::IsMember({"text", "json", "ktap", "junit"}))->capture_default_str();
+  }
+  if ((flags & kFlagExpected) != 0) {
+    app.add_option("--expected", o.expected, "a further expected_failures.toml; repeatable")
+        ->type_name("FILE")->allow_extra_args(false);
+  }
+  if ((flags & kFlagJobs) != 0) {
+    app.add_option("--jobs", o.jobs, "cases at a time; default: the number of processors")->check(CLI::Range(0, 256));
+  }
+}
+
+Result<std::vector<InstanceSpec>> InstancesFor(const CommonOptions& options) {
+  std::vector<InstanceSpec> instances;
+  for (const std::string& spec : options.drivers) {
+    LM_ASSIGN(InstanceSpec instance, ParseInstance(spec));
+    const bool twice = std::any_of(instances.begin(), instances.end(),
+                                   [&](const InstanceSpec& other) { return other.name() == instance.name(); });
+    if (!twice) instances.push_back(std::move(instance));
+  }
+  if (instances.empty()) {
+    for (const Driver* driver : AllDrivers()) instances.push_back({driver, {}});
+  }
+  return instances;
+}
+
+Result<BackingSpec> BackingFor(const CommonOptions& options, const InstanceSpec& instance) {
+  if (options.backing.empty()) return DefaultBacking(instance, options.device);
+  return ParseBacking(options.backing, options.device);
+}
+
+Result<Shard> ParseShard(const std::string& text) {
+  if (text.empty()) return Shard{};
+  int index = 0;
+  int count = 0;
+  const char* end = text.data() + text.size();
+  auto first = std::from_chars(text.data(), end, index);
+  if (first.ec == std::errc() && first.ptr != end && *first.ptr == '/') {
+    auto second = std::from_chars(first.ptr + 1, end, count);
+    if (second.ec == std::errc() && second.ptr == end && count >= 1 && index >= 1 && index <= count) {
+      return Shard{index - 1, count};
+    }
+  }
+  return InvalidArgument(fmt::format("--shard {}: must be I/N with 1 <= I <= N", text));
+}
+
+Result<double> ParseDuration(const std::string& text) {
+  double total = 0;
+  const char* p = text.data();
+  const char* end = p + text.size();
+  while (p < end) {
+    double number = 0;
+    auto [next, error] = std::from_chars(p, end, number);
+    double unit = 1;
+    if (error != std::errc() || number < 0) return InvalidArgument(fmt::format("--budget {}: not a duration", text));
+    if (next < end) {
+      if (*next == 's') {
+        unit = 1;
+      } else if (*next == 'm') {
+        unit = 60;
+      } else if (*next == 'h') {
+        unit = 3600;
+      } else {
+        return InvalidArgument(fmt::format("--budget {}: unknown unit \"{}\" (s, m, h)", text, *next));
+      }
+      ++next;
+    }
+    total += number * unit;
+    p = next;
+  }
+  if (total <= 0) return InvalidArgument(fmt::format("--budget {}: must be more than nothing", text));
+  return total;
+}
+
+std::string QuotedCommand(int argc, const char* const* argv) {
+  std::string out = "./layermark";
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    const bool plain = !word.empty() && std::all_of(word.begin(), word.end(), [](char c) {
+      return std::isalnum(static_cast<unsigned char>(c)) != 0 || std::string_view("-_./:=,@%+").find(c) != std::string_view::npos;
+    });
+    out += ' ';
+    if (plain) {
+      out += word;
+      continue;
+    }
+    out += '\'';
+    for (char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    out += '\'';
+  }
+  return out;
+}
+
+}  // namespace layermark

@@ -1,0 +1,63 @@
+// The common flags, and what each subcommand is given.
+#ifndef LAYERMARK_CLI_OPTIONS_H_
+#define LAYERMARK_CLI_OPTIONS_H_
+
+#include <CLI/App.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/result.h"
+#include "drivers/driver.h"
+#include "scenario/backing.h"
+
+namespace layermark {
+
+// Exit statuses; the worst wins in the order 2, 130, 1, 3, 0.
+inline constexpr int kExitPass = 0;
+inline constexpr int kExitFinding = 1;
+inline constexpr int kExitUsage = 2;
+inline constexpr int kExitInconclusive = 3;
+inline constexpr int kExitInterrupted = 130;
+int WorseExit(int a, int b);
+
+struct CommonOptions {
+  std::vector<std::string> drivers;     // --driver SPEC
+  std::vector<std::string> filters;     // --filter GLOB
+  std::string backing;                  // --backing; empty: each driver's default
+  std::string device = "ram";           // --device
+  std::vector<std::string> images;      // --image; empty: synthetic
+  std::string profile = "quick";        // --profile
+  std::string budget;                   // --budget
+  uint64_t seed = 1;                    // --seed
+  std::string shard;                    // --shard I/N
+  std::string out;                      // --out
+  std::string format = "text";          // --format
+  std::vector<std::string> expected;    // --expected
+  int jobs = 0;                         // --jobs; 0: the number of processors
+};
+
+// Which of the common flags a command takes.
+enum CommonFlag : unsigned {
+  kFlagDriver = 1, kFlagFilter = 2, kFlagBacking = 4, kFlagImage = 8, kFlagProfile = 16, kFlagBudget = 32,
+  kFlagSeed = 64, kFlagShard = 128, kFlagOut = 256, kFlagFormat = 512, kFlagExpected = 1024, kFlagJobs = 2048,
+};
+void AddCommonFlags(CLI::App& app, CommonOptions& options, unsigned flags);
+
+// The instances that --driver names, all drivers without it. kInvalidArgument names what is wrong.
+Result<std::vector<InstanceSpec>> InstancesFor(const CommonOptions& options);
+// The backing for one of them.
+Result<BackingSpec> BackingFor(const CommonOptions& options, const InstanceSpec& instance);
+struct Shard {
+  int index = 0, count = 1;
+};
+Result<Shard> ParseShard(const std::string& text);
+// "90s" "5m" "1h30m" "45": seconds.
+Result<double> ParseDuration(const std::string& text);
+
+// The command line as typed, quoted for a shell.
+std::string QuotedCommand(int argc, const char* const* argv);
+
+}  // namespace layermark
+
+#endif  // LAYERMARK_CLI_OPTIONS_H_
