@@ -1,0 +1,90 @@
+// report: the page, the figures and the exports of recorded runs.
+#include <fmt/core.h>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <filesystem>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/session.h"
+#include "core/sys/fd.h"
+#include "core/sys/process.h"
+#include "results/export_gbench.h"
+#include "results/export_junit.h"
+#include "results/export_ktap.h"
+#include "results/export_markdown.h"
+#include "results/record.h"
+#include "results/schema.h"
+
+namespace layermark {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The scripts lie beside the source tree of a build, or under share/ of an installation.
+Result<std::string> PlotsDirectory() {
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  if (error) return NotFound("cannot tell where layermark lies: " + error.message());
+  const fs::path bin = program.parent_path();
+  for (const fs::path& candidate : {bin / "../share/layermark/plots", bin / "../../../plots"}) {
+    if (fs::exists(candidate / "report.py", error)) return fs::weakly_canonical(candidate).string();
+  }
+  return NotFound(fmt::format("plots/report.py is neither beside {} nor installed", program.string()));
+}
+
+Status WriteExports(const Record& record, const std::string& out) {
+  LM_TRY(WriteFile(out + "/summary.md", ExportMarkdown(record)));
+  LM_TRY(WriteFile(out + "/junit.xml", ExportJUnit(record)));
+  LM_TRY(WriteFile(out + "/results.ktap", ExportKtap(record)));
+  return WriteFile(out + "/benchmark.json", ExportGoogleBenchmark(record));
+}
+
+}  // namespace
+
+int MakeReport(const std::vector<std::string>& records, const std::string& out) {
+  for (const std::string& path : records) {
+    Result<Record> record = LoadRecord(path);
+    if (!record.ok()) return UsageError(record.status());
+    if (records.size() > 1) continue;
+    if (Status s = MakeDirs(out); !s.ok()) return UsageError(s);
+    if (Status s = WriteExports(*record, out); !s.ok()) return UsageError(s);
+  }
+  Result<std::string> plots = PlotsDirectory();
+  if (!plots.ok()) return UsageError(plots.status());
+  // Debian's Python has matplotlib; another python3 may stand first on PATH.
+  std::vector<std::string> argv = {"/usr/bin/python3", *plots + "/report.py"};
+  argv.insert(argv.end(), records.begin(), records.end());
+  argv.insert(argv.end(), {"--out", out});
+  CommandOptions options;
+  options.deadline = std::chrono::minutes(5);
+  fmt::print(stderr, "report: drawing figures and the page\n");
+  Result<std::string> made = RunCommandOk(argv, options);
+  if (!made.ok()) return UsageError(made.status());
+  fmt::print("\nThe page: {}\n", fs::path(out).lexically_normal().string() + "/report.html");
+  return kExitPass;
+}
+
+void AddReportCommand(CLI::App& app, Invocation& invocation) {
+  CLI::App* command = app.add_subcommand("report", "HTML page, figures, Markdown, JUnit, KTAP and Google Benchmark JSON of recorded runs");
+  auto records = std::make_shared<std::vector<std::string>>();
+  auto out = std::make_shared<std::string>("layermark-out");
+  auto schema = std::make_shared<bool>(false);
+  command->add_option("RUN", *records, "a results.json or a directory that holds one");
+  command->add_option("--out", *out, "where the page goes")->type_name("DIR")->capture_default_str();
+  command->add_flag("--schema", *schema, "print the JSON schema of the record and end");
+  command->callback([=, &invocation] {
+    invocation.run = [=] {
+      if (*schema) {
+        fmt::print("{}\n", SchemaJson());
+        return kExitPass;
+      }
+      if (records->empty()) return UsageError("report: name a results.json or a directory that holds one");
+      return MakeReport(*records, *out);
+    };
+  });
+}
+
+}  // namespace layermark

@@ -1,0 +1,22 @@
+// What a run prints on standard output when it is done.
+#ifndef LAYERMARK_CLI_OUTPUT_H_
+#define LAYERMARK_CLI_OUTPUT_H_
+
+#include <string>
+
+#include "results/record.h"
+
+namespace layermark {
+
+// "text": verdict counts per instance, what failed, key figures, in 100 columns. "json": the record. "ktap", "junit": exports.
+void PrintRecord(const Record& record, const std::string& format);
+
+// The parts of the text form.
+std::string DriversText(const Record& record);
+std::string VerdictsText(const Record& record);
+std::string FindingsText(const Record& record);
+std::string MeasurementsText(const Record& record);
+
+}  // namespace layermark
+
+#endif  // LAYERMARK_CLI_OUTPUT_H_

@@ -1,0 +1,264 @@
+#include "cli/session.h"
+
+#include <fmt/core.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <random>
+#include <utility>
+
+#include "bench/harness/engine.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "cli/terminal_progress.h"
+#include "conformance/support/harness.h"
+#include "core/sys/namespaces.h"
+#include "layermark_version.h"
+#include "results/record.h"
+#include "scenario/environment.h"
+#include "scenario/examine.h"
+#include "scenario/image_source.h"
+#include "scenario/worker.h"
+#include "scenario/workspace.h"
+
+namespace layermark {
+namespace {
+
+// What was checked before the work began.
+struct Checked {
+  std::vector<InstanceSpec> instances;
+  std::vector<BackingSpec> backings;
+  std::vector<const Case*> cases;
+  std::vector<WorkloadChoice> choices;
+  std::vector<ExpectedFailure> expected;
+  std::optional<ImageSource> image;
+  double budget_seconds = 0;   // 0: none
+  std::string out;             // absolute; empty: no record
+};
+
+Result<Checked> CheckPlan(const SessionPlan& plan) {
+  const CommonOptions& o = plan.options;
+  Checked checked;
+  LM_ASSIGN(checked.instances, InstancesFor(o));
+  for (const InstanceSpec& instance : checked.instances) {
+    LM_ASSIGN(BackingSpec backing, BackingFor(o, instance));
+    checked.backings.push_back(std::move(backing));
+  }
+  LM_ASSIGN(const Shard shard, ParseShard(o.shard));
+  if (!o.budget.empty()) {
+    LM_ASSIGN(checked.budget_seconds, ParseDuration(o.budget));
+  }
+  LM_ASSIGN(checked.expected, LoadExpectedFailures(o.expected));
+  if (plan.conformance) checked.cases = SelectCases(o.filters, shard.index, shard.count);
+  if (plan.workloads) checked.choices = SelectWorkloads(o.filters, o.profile, shard.index, shard.count);
+  if (checked.cases.empty() && checked.choices.empty()) {
+    return InvalidArgument(o.filters.empty() ? "nothing is left to run in this shard"
+                                             : fmt::format("--filter {}: matches nothing", o.filters.front()));
+  }
+  LM_ASSIGN(checked.image, OpenRunImage(o));
+  const std::string out = o.out.empty() ? plan.default_out : o.out;
+  if (!out.empty()) checked.out = std::filesystem::absolute(out).lexically_normal().string();
+  return checked;
+}
+
+std::string RunId() {
+  std::random_device entropy;
+  const auto now = std::chrono::system_clock::now();
+  return fmt::format("{:x}-{:08x}", std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count(),
+                     entropy());
+}
+
+std::string Rfc3339Now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text;
+}
+
+Record NewRecord(const SessionPlan& plan, const Checked& checked) {
+  Record record;
+  record.run.id = RunId();
+  record.run.started = Rfc3339Now();
+  record.run.tool_version = kToolVersion;
+  record.run.command = plan.command;
+  record.run.seed = plan.options.seed;
+  record.run.profile = plan.options.profile;
+  record.image_name = checked.image->name();
+  record.image_digest = checked.image->digest();
+  return record;
+}
+
+// The work, inside the namespaces.
+class Session {
+ public:
+  Session(const SessionPlan& plan, Checked& checked) : plan_(plan), checked_(checked), record_(NewRecord(plan, checked)) {}
+
+  int Run() {
+    InstallInterruptHandler();
+    if (Status s = SetUp(); !s.ok()) return UsageError(s);
+    const auto began = std::chrono::steady_clock::now();
+    int exit = Examine();
+    if (exit == kExitPass && !plan_.benchmark_arguments.empty()) return GoogleBenchmark();
+    if (exit != kExitUsage) {
+      if (plan_.conformance) exit = WorseExit(exit, Conformance());
+      if (plan_.workloads && !Interrupted()) exit = WorseExit(exit, Workloads());
+    }
+    record_.run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+    record_.complete = !Interrupted() && exit != kExitUsage;
+    if (Interrupted()) exit = kExitInterrupted;
+    return WorseExit(exit, Finish());
+  }
+
+ private:
+  Status SetUp() {
+    std::vector<std::string> needed = {std::filesystem::current_path().string()};
+    if (!checked_.out.empty()) needed.push_back(checked_.out);
+    for (const std::string& path : checked_.image->host_paths()) needed.push_back(path);
+    for (const BackingSpec& backing : checked_.backings) {
+      if (!backing.directory.empty()) needed.push_back(backing.directory);
+    }
+    for (const InstanceSpec& instance : checked_.instances) {
+      for (const auto& [key, value] : instance.options) {
+        if (value.starts_with("/")) needed.push_back(value);
+      }
+    }
+    LM_TRY(CreateWorkspace(needed, RamBudgetBytes()));
+    SetDiskDirectory(checked_.out.empty() ? std::filesystem::temp_directory_path().string() : checked_.out);
+    record_.environment = CollectEnvironment();
+    return Status::Ok();
+  }
+
+  int Examine() {
+    int exit = kExitPass;
+    for (size_t i = 0; i < checked_.instances.size() && !Interrupted(); ++i) {
+      examined_.push_back(layermark::Examine(checked_.instances[i], checked_.backings[i]));
+      const ExaminedInstance& e = examined_.back();
+      record_.drivers.push_back(e.row());
+      if (e.available) continue;
+      // A driver named on the command line must run; one of the default set may be missing, with the reason.
+      progress_.Note(fmt::format("{} cannot run here: {}", e.instance.name(), e.reason));
+      if (!plan_.options.drivers.empty()) exit = kExitUsage;
+    }
+    const bool any = std::any_of(examined_.begin(), examined_.end(), [](const auto& e) { return e.available; });
+    if (!any && !Interrupted()) return UsageError("no driver can run here");
+    return exit;
+  }
+
+  int Conformance() {
+    CheckOptions options;
+    options.seed = plan_.options.seed;
+    options.parallel = plan_.options.jobs > 0 ? plan_.options.jobs : get_nprocs();
+    options.image = &*checked_.image;
+    options.expected = checked_.expected;
+    for (const ExaminedInstance& e : examined_) {
+      if (Interrupted()) break;
+      if (!e.available) {
+        SkipCases(e, checked_.cases, record_.conformance);
+        continue;
+      }
+      if (Status s = RunCases(e, checked_.cases, options, progress_, record_.conformance); !s.ok()) {
+        progress_.Note(fmt::format("{}: {}", e.instance.name(), s.ToString()));
+        record_.warnings.push_back(fmt::format("conformance of {} ended early: {}", e.instance.name(), s.ToString()));
+        return kExitUsage;
+      }
+    }
+    const bool finding = std::any_of(record_.conformance.begin(), record_.conformance.end(), [](const auto& row) {
+      return row.verdict != Verdict::kPass && row.verdict != Verdict::kXfail && row.verdict != Verdict::kSkip;
+    });
+    return finding ? kExitFinding : kExitPass;
+  }
+
+  BenchOptions MakeBenchOptions() const {
+    BenchOptions options;
+    options.filters = plan_.options.filters;
+    options.profile = plan_.options.profile;
+    options.seed = plan_.options.seed;
+    options.image = &*checked_.image;
+    if (checked_.budget_seconds > 0) {
+      // The time shares are what can be scaled; set-up and verification come on top, about as long again.
+      double shares = 0;
+      for (const WorkloadChoice& choice : checked_.choices) shares += choice.entry->info.seconds_quick;
+      shares *= 2.0 * static_cast<double>(examined_.size());
+      options.time_scale = std::clamp(checked_.budget_seconds / std::max(shares, 0.1), 0.05, 50.0);
+    }
+    return options;
+  }
+
+  int GoogleBenchmark() {
+    return RunGoogleBenchmarkFront(examined_, checked_.choices, MakeBenchOptions(), plan_.benchmark_arguments);
+  }
+
+  int Workloads() {
+    BenchResult result;
+    const Status s = RunWorkloads(examined_, checked_.choices, MakeBenchOptions(), progress_, result);
+    record_.workloads = std::move(result.workloads);
+    record_.measurements = std::move(result.measurements);
+    samples_ = std::move(result.samples);
+    if (!s.ok()) {
+      record_.warnings.push_back(fmt::format("the workloads ended early: {}", s.ToString()));
+      progress_.Note(s.ToString());
+      return kExitUsage;
+    }
+    const bool wrong = std::any_of(record_.workloads.begin(), record_.workloads.end(),
+                                   [](const auto& row) { return row.verdict == WorkloadVerdict::kWrong; });
+    return wrong ? kExitFinding : kExitPass;
+  }
+
+  int Finish() {
+    if (!checked_.out.empty()) {
+      if (Status s = WriteRecord(checked_.out, record_, samples_); !s.ok()) return UsageError(s);
+    }
+    PrintRecord(record_, plan_.options.format);
+    return kExitPass;
+  }
+
+  const SessionPlan& plan_;
+  Checked& checked_;
+  TerminalProgress progress_;
+  Record record_;
+  std::vector<ExaminedInstance> examined_;
+  std::vector<SampleSeries> samples_;
+};
+
+}  // namespace
+
+int UsageError(const std::string& message) {
+  fmt::print(stderr, "layermark: {}\n", message);
+  return kExitUsage;
+}
+
+int UsageError(const Status& status) {
+  return UsageError(status.message());
+}
+
+int RunSession(const SessionPlan& plan) {
+  Result<Checked> checked = CheckPlan(plan);
+  if (!checked.ok()) return UsageError(checked.status());
+  if (geteuid() != 0) {
+    return UsageError("running drivers needs root: mounts, loop devices, device nodes and namespaces; use sudo. "
+                      "Without root these work: cases, workloads, drivers --list, image, report");
+  }
+  if (!checked->out.empty()) {
+    std::error_code error;
+    std::filesystem::create_directories(checked->out, error);
+    if (error) return UsageError(fmt::format("--out {}: {}", checked->out, error.message()));
+  }
+  Result<int> exit = RunIsolated({}, [&] { return Session(plan, *checked).Run(); });
+  if (!exit.ok()) return UsageError(exit.status());
+  if (*exit > 128 && *exit != kExitInterrupted) {
+    fmt::print(stderr, "layermark: the working process was killed by signal {}\n", *exit - 128);
+    return kExitFinding;
+  }
+  if (plan.report && !checked->out.empty() && *exit != kExitUsage) {
+    return WorseExit(*exit, MakeReport({checked->out}, checked->out));
+  }
+  return *exit;
+}
+
+}  // namespace layermark
