@@ -1,0 +1,107 @@
+#include "bench/harness/engine.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "bench/harness/run_one.h"
+#include "core/glob.h"
+#include "results/summarise.h"
+#include "scenario/worker.h"
+
+namespace layermark {
+namespace {
+
+const std::vector<std::string>& ValuesOf(const ParamValues& values, const std::string& profile) {
+  if (profile == "smoke") return values.smoke;
+  if (profile == "full") return values.full;
+  return values.quick;
+}
+
+// Every combination of the parameters' values.
+std::vector<Params> Combinations(const WorkloadInfo& info, const std::string& profile) {
+  std::vector<Params> all = {{}};
+  for (const auto& [name, values] : info.params) {
+    std::vector<Params> next;
+    for (const Params& so_far : all) {
+      for (const std::string& value : ValuesOf(values, profile)) {
+        Params params = so_far;
+        params[name] = value;
+        next.push_back(std::move(params));
+      }
+    }
+    all = std::move(next);
+  }
+  return all;
+}
+
+void Keep(const WorkloadChoice& choice, const Place& place, OneAnswer answer, BenchResult& result) {
+  const WorkloadInfo& info = choice.entry->info;
+  result.workloads.push_back({info.name, info.family, place, choice.params, answer.verdict, answer.reason});
+  if (answer.verdict != WorkloadVerdict::kRight) return;
+  std::map<std::pair<std::string, Metric>, SampleSeries> series;
+  for (auto& [key, values] : answer.samples) {
+    if (values.empty()) continue;
+    SampleSeries s{info.name, place, choice.params, key.second, key.first, std::move(values)};
+    result.measurements.push_back(Summarise(s));
+    series[key] = std::move(s);
+  }
+  const auto driver = series.find({"driver", Metric::latency});
+  const auto raw = series.find({"raw", Metric::latency});
+  if (driver != series.end() && raw != series.end()) {
+    result.measurements.push_back(SummariseRatio(driver->second, raw->second));
+  }
+  for (const auto& [metric, value] : answer.figures) {
+    result.measurements.push_back(SingleValue(info.name, place, choice.params, metric, value));
+  }
+  for (auto& [key, s] : series) result.samples.push_back(std::move(s));
+}
+
+}  // namespace
+
+std::vector<WorkloadChoice> SelectWorkloads(const std::vector<std::string>& filters, const std::string& profile,
+                                            int shard, int shards) {
+  std::vector<WorkloadChoice> all;
+  for (const WorkloadEntry& entry : AllWorkloads()) {
+    if (!AnyGlobMatch(filters, {entry.info.name, entry.info.family})) continue;
+    for (Params& params : Combinations(entry.info, profile)) all.push_back({&entry, std::move(params)});
+  }
+  if (shards <= 1) return all;
+  std::vector<WorkloadChoice> mine;
+  for (size_t i = static_cast<size_t>(shard); i < all.size(); i += static_cast<size_t>(shards)) {
+    mine.push_back(std::move(all[i]));
+  }
+  return mine;
+}
+
+Status RunWorkloads(const std::vector<ExaminedInstance>& instances, const std::vector<WorkloadChoice>& choices,
+                    const BenchOptions& options, Progress& progress, BenchResult& result) {
+  progress.Begin("workloads", choices.size() * instances.size());
+  size_t right = 0;
+  size_t wrong = 0;
+  size_t not_run = 0;
+  for (const WorkloadChoice& choice : choices) {
+    const PairPlan plan = PlanFor(choice, options);
+    for (const ExaminedInstance& instance : instances) {
+      const std::string what = fmt::format("{} {} {}", choice.entry->info.name, ParamsText(choice.params),
+                                           instance.instance.name());
+      OneAnswer answer;
+      if (Interrupted()) {
+        answer.reason = "interrupted";
+      } else {
+        answer = RunInWorker(instance, choice, options, plan);
+      }
+      if (answer.verdict == WorkloadVerdict::kWrong) progress.Note(fmt::format("wrong: {}: {}", what, answer.reason));
+      right += answer.verdict == WorkloadVerdict::kRight ? 1 : 0;
+      wrong += answer.verdict == WorkloadVerdict::kWrong ? 1 : 0;
+      not_run += answer.verdict == WorkloadVerdict::kNotRun ? 1 : 0;
+      Keep(choice, instance.place(), std::move(answer), result);
+      progress.Step(what);
+    }
+  }
+  progress.End(fmt::format("{} right, {} wrong, {} not run", right, wrong, not_run));
+  return Status::Ok();
+}
+
+}  // namespace layermark

@@ -1,0 +1,153 @@
+#include "bench/harness/run_one.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <exception>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "scenario/worker.h"
+#include "scenario/workspace.h"
+
+namespace layermark {
+namespace {
+
+using nlohmann::json;
+
+struct Outcome {
+  Status status;
+  bool verified = false;
+  Samples samples;
+  Figures figures;
+};
+
+Status RunSteps(const ExaminedInstance& instance, const WorkloadChoice& choice, const BenchOptions& options,
+                const PairPlan& plan, Outcome& outcome) {
+  const WorkloadInfo& info = choice.entry->info;
+  BackingSpec spec = instance.backing;
+  spec.size_bytes = info.backing_bytes;
+  spec.inodes = info.backing_inodes;
+  LM_ASSIGN(Backing backing, Backing::Create(spec));
+  WorkloadContext context;
+  context.instance = &instance;
+  context.backing = &backing;
+  context.image = options.image;
+  context.params = choice.params;
+  context.seed = options.seed;
+  context.profile = options.profile;
+  {
+    LM_ASSIGN(std::unique_ptr<Workload> workload, choice.entry->make(context));
+    LM_TRY(workload->SetUp().WithContext("set-up"));
+    LM_TRY(workload->Verify());
+    outcome.verified = true;
+    if (Side* driver = workload->driver()) {
+      LM_ASSIGN(outcome.samples, RunPairs(*driver, workload->raw(), plan));
+    }
+    LM_ASSIGN(outcome.figures, workload->Account());
+    LM_TRY(workload->TearDown().WithContext("tear-down"));
+  }
+  return backing.Close();
+}
+
+}  // namespace
+
+PairPlan PlanFor(const WorkloadChoice& choice, const BenchOptions& options) {
+  const WorkloadInfo& info = choice.entry->info;
+  const double profile_scale = options.profile == "smoke" ? 0.25 : options.profile == "full" ? 8.0 : 1.0;
+  PairPlan plan;
+  plan.min_pairs = options.profile == "smoke" ? std::min(info.min_pairs, 3) : info.min_pairs;
+  plan.max_pairs = options.profile == "full" ? info.max_pairs * 8 : info.max_pairs;
+  plan.seconds = info.seconds_quick * profile_scale * options.time_scale;
+  // Slow operations stop after a few times their share, so that one choice cannot eat the others' time.
+  plan.hard_seconds = std::min(0.5 * info.deadline_seconds, std::max(1.0, plan.seconds * 5));
+  plan.seed = options.seed;
+  return plan;
+}
+
+std::string RunOne(const ExaminedInstance& instance, const WorkloadChoice& choice, const BenchOptions& options,
+                   const PairPlan& plan) {
+  Outcome outcome;
+  try {
+    outcome.status = RunSteps(instance, choice, options, plan, outcome);
+  } catch (const std::exception& e) {
+    outcome.status = Internal(e.what());
+  }
+  json answer;
+  answer["reason"] = outcome.status.ok() ? "" : outcome.status.ToString();
+  // A time counts only if the answer was right and everything after it worked.
+  answer["verdict"] = outcome.status.ok()                ? "right"
+                      : IsWrongAnswer(outcome.status)    ? "wrong"
+                                                         : "not_run";
+  answer["samples"] = json::array();
+  if (outcome.status.ok()) {
+    for (const auto& [key, values] : outcome.samples) {
+      answer["samples"].push_back({{"side", key.first}, {"metric", Row(key.second).name}, {"values", values}});
+    }
+    for (const auto& [metric, value] : outcome.figures) answer["figures"][std::string(Row(metric).name)] = value;
+  }
+  return answer.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+OneAnswer ParseAnswer(const std::string& text) {
+  OneAnswer answer;
+  const json parsed = json::parse(text, nullptr, false);
+  if (!parsed.is_object()) {
+    answer.reason = "the worker's answer cannot be read";
+    return answer;
+  }
+  const std::string verdict = parsed.value("verdict", "not_run");
+  answer.verdict = verdict == "right"   ? WorkloadVerdict::kRight
+                   : verdict == "wrong" ? WorkloadVerdict::kWrong
+                                        : WorkloadVerdict::kNotRun;
+  answer.reason = parsed.value("reason", "");
+  for (const json& series : parsed.value("samples", json::array())) {
+    const auto metric = MetricFromName(series.value("metric", ""));
+    if (metric) {
+      answer.samples[{series.value("side", ""), *metric}] = series.value("values", std::vector<double>{});
+    }
+  }
+  for (const auto& [name, value] : parsed.value("figures", json::object()).items()) {
+    if (const auto metric = MetricFromName(name)) answer.figures[*metric] = value.get<double>();
+  }
+  return answer;
+}
+
+OneAnswer RunInWorker(const ExaminedInstance& instance, const WorkloadChoice& choice, const BenchOptions& options,
+                      const PairPlan& plan) {
+  OneAnswer answer;
+  const WorkloadInfo& info = choice.entry->info;
+  if (!instance.available) {
+    answer.reason = fmt::format("driver cannot run here: {}", instance.reason);
+    return answer;
+  }
+  std::vector<Capability> needs = info.needs;
+  for (const auto& [param, capability] : info.param_needs) {
+    const auto chosen = choice.params.find(param.first);
+    if (chosen != choice.params.end() && chosen->second == param.second) needs.push_back(capability);
+  }
+  if (auto why = instance.WhyMissing(needs)) {
+    answer.reason = *why;
+    return answer;
+  }
+  WorkerJob job;
+  job.body = [&] { return RunOne(instance, choice, options, plan); };
+  job.deadline = std::chrono::seconds(info.deadline_seconds * (options.profile == "full" ? 4 : 1));
+  std::vector<WorkerJob> jobs;
+  jobs.push_back(std::move(job));
+  const Status ran = RunWorkers(std::move(jobs), 1, [&](const WorkerAnswer& worker) {
+    if (worker.status.timed_out) {
+      answer.reason = fmt::format("no answer after {:.0f} s", worker.seconds);
+    } else if (!worker.status.success()) {
+      answer.reason = fmt::format("the worker ended without an answer: {}", worker.status.ToString());
+    } else {
+      answer = ParseAnswer(worker.text);
+    }
+    return true;
+  });
+  if (!ran.ok()) answer.reason = ran.ToString();
+  if (answer.verdict == WorkloadVerdict::kNotRun && answer.reason.empty()) answer.reason = "interrupted";
+  return answer;
+}
+
+}  // namespace layermark

@@ -1,0 +1,32 @@
+// One workload, one choice of parameters, one instance: the job of a worker, and its answer as text.
+#ifndef LAYERMARK_BENCH_HARNESS_RUN_ONE_H_
+#define LAYERMARK_BENCH_HARNESS_RUN_ONE_H_
+
+#include <string>
+
+#include "bench/harness/engine.h"
+#include "bench/harness/pair_loop.h"
+
+namespace layermark {
+
+struct OneAnswer {
+  WorkloadVerdict verdict = WorkloadVerdict::kNotRun;
+  std::string reason;
+  Samples samples;
+  Figures figures;
+};
+
+PairPlan PlanFor(const WorkloadChoice& choice, const BenchOptions& options);
+
+// In the worker: backing, set-up, verify, pairs, account. The text that ParseAnswer reads.
+std::string RunOne(const ExaminedInstance& instance, const WorkloadChoice& choice, const BenchOptions& options,
+                   const PairPlan& plan);
+OneAnswer ParseAnswer(const std::string& text);
+
+// Runs it in a worker process with the workload's deadline and answers; why it is not run, or died, is the reason.
+OneAnswer RunInWorker(const ExaminedInstance& instance, const WorkloadChoice& choice, const BenchOptions& options,
+                      const PairPlan& plan);
+
+}  // namespace layermark
+
+#endif  // LAYERMARK_BENCH_HARNESS_RUN_ONE_H_
