@@ -37,7 +37,7 @@ Result<std::string> PlotsDirectory() {
 
 Status WriteExports(const Record& record, const std::string& out) {
   LM_TRY(WriteFile(out + "/summary.md", ExportMarkdown(record)));
-  LM_TRY(WriteFile(out + "/junit.xml", ExportJUnit(record)));
+  LM_TRY(WriteFile(out + "/junit.xml", ExportJunit(record)));
   LM_TRY(WriteFile(out + "/results.ktap", ExportKtap(record)));
   return WriteFile(out + "/benchmark.json", ExportGoogleBenchmark(record));
 }

@@ -122,7 +122,7 @@ void PrintRecord(const Record& record, const std::string& format) {
   } else if (format == "ktap") {
     fmt::print("{}", ExportKtap(record));
   } else if (format == "junit") {
-    fmt::print("{}", ExportJUnit(record));
+    fmt::print("{}", ExportJunit(record));
   } else {
     for (const std::string& part :
          {DriversText(record), VerdictsText(record), FindingsText(record), MeasurementsText(record)}) {
