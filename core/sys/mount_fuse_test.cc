@@ -81,6 +81,9 @@ TEST_F(MountFuseTest, OddNames) {
 }
 
 TEST_F(MountFuseTest, LayersLongerThanAnArgument) {
+  MakeDir(std::string(200, 'x'));
+  Result<Mounted> memory = MountAll({{"tmpfs", "t", "", {}}}, Path(std::string(200, 'x')));
+  ASSERT_TRUE(memory.ok());
   std::vector<std::string> layers;
   for (int i = 0; i < 500; ++i) {
     const std::string name = std::string(200, 'x') + "/" + std::string(100, 'y') + std::to_string(i);
@@ -91,6 +94,7 @@ TEST_F(MountFuseTest, LayersLongerThanAnArgument) {
   Result<Mounted> m = Do(Fuse(layers));
   ASSERT_TRUE(m.ok()) << m.status().ToString();
   EXPECT_THAT(*ListDir(AT_FDCWD, Path("m")), ElementsAre("deepest"));
+  EXPECT_TRUE(m->Unmount().ok());
 }
 
 TEST_F(MountFuseTest, SourceMayNameTheProgram) {

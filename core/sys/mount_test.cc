@@ -95,13 +95,16 @@ TEST_P(MountTest, OverlayWithPathsLongerThanAParameter) {
 }
 
 TEST_P(MountTest, OverlayTakes500LayersAndSaysWhyNotMore) {
+  // In memory: the disk under the temporary directory has other things to do.
+  MakeDir("a-rather-long-name-for-a-layer");
+  Result<Mounted> memory = MountAll({{"tmpfs", "t", "", {}}}, Path("a-rather-long-name-for-a-layer"));
+  ASSERT_TRUE(memory.ok());
   std::vector<std::string> layers;
   for (int i = 0; i < 501; ++i) {
     const std::string name = "a-rather-long-name-for-a-layer/" + std::to_string(i);
     MakeDir(name);
     layers.push_back(Path(name));
     ASSERT_TRUE(WriteFile(Path(name + "/f" + std::to_string(i)), "").ok());
-    ASSERT_TRUE(WriteFile(Path(name + "/top"), std::to_string(i)).ok());
   }
   const Status too_many = Do({Overlay(layers)}).status();
   EXPECT_FALSE(too_many.ok());
@@ -112,8 +115,8 @@ TEST_P(MountTest, OverlayTakes500LayersAndSaysWhyNotMore) {
   layers.pop_back();
   Result<Mounted> m = Do({Overlay(layers)});
   ASSERT_TRUE(m.ok()) << m.status().ToString();
-  EXPECT_EQ(ListDir(AT_FDCWD, Path("m"))->size(), 501U);
-  EXPECT_EQ(*ReadFile(Path("m/top")), "0");
+  EXPECT_EQ(ListDir(AT_FDCWD, Path("m"))->size(), 500U);
+  EXPECT_TRUE(m->Unmount().ok());
 }
 
 TEST_P(MountTest, OverlayErrorNamesTheLayer) {
