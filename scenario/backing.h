@@ -16,12 +16,13 @@
 namespace layermark {
 
 struct BackingSpec {
-  std::string kind = "ext4";        // "ext4" "xfs" "btrfs" "tmpfs" "dir"
-  std::string device = "ram";       // "ram" "disk"; tmpfs is always "ram", dir always "disk"
-  std::string directory;            // kind "dir": the path given
-  int64_t size_bytes = int64_t{1} << 30;  // of the file system; sparse, so only what is used costs
-  int64_t inodes = 0;               // ext4: mkfs -N; 0: the default ratio
-  std::string name() const;         // "ext4" ... "dir"; for Place.backing
+  std::string kind = "ext4";              // "ext4" "xfs" "btrfs" "tmpfs" "dir"
+  std::string device = "ram";             // "ram" "disk"; tmpfs is always "ram", dir always "disk"
+  std::string directory;                  // kind "dir": the path given
+  int64_t size_bytes = int64_t{1} << 30;  // of the file system; sparse, so only what is used costs; raised to
+                                          // the kind's minimum, lowered to what the budget leaves
+  int64_t inodes = 0;                     // ext4: mkfs -N; 0: the default ratio
+  std::string name() const;               // "ext4" ... "dir"; for Place.backing
 };
 // "ext4", "dir=/path". kInvalidArgument names what is wrong.
 Result<BackingSpec> ParseBacking(const std::string& text, const std::string& device);
@@ -29,18 +30,24 @@ Result<BackingSpec> ParseBacking(const std::string& text, const std::string& dev
 // A mounted backing store.
 class Backing {
  public:
-  // Makes and mounts it below the workspace. Needs CAP_SYS_ADMIN except for "dir".
+  // Makes and mounts it below the workspace. Needs CAP_SYS_ADMIN except for "dir". kNotFound: mkfs is missing
+  // (names the package); kResourceExhausted: the budget does not hold the smallest store of this kind, or no
+  // loop device is free; kUnimplemented: the kernel lacks the file system. Mounts with the file system's
+  // default options.
   static Result<Backing> Create(const BackingSpec& spec);
   Backing(Backing&&) noexcept;
   Backing& operator=(Backing&&) noexcept;
-  ~Backing();                       // unmounts (lazily as a last resort) and removes the mount point
+  ~Backing();  // unmounts (lazily as a last resort) and removes the mount point
 
-  const BackingSpec& spec() const;
+  const BackingSpec& spec() const;  // with the true size
   const std::string& path() const;  // the mount point, or a fresh directory below kind dir's path
+  // "ext4 1024 MiB on a loop device in ram"; for records and messages.
+  const std::string& description() const;
   // A new empty directory in it, unique, mode 0755; the caller removes it or leaves it to the store's end.
   Result<std::string> NewDirectory(const std::string& prefix);
-  // Unmounts and mounts again (drops caches); nothing in it may be in use. Kind dir: only syncs.
+  // Unmounts and mounts again (drops caches); nothing in it may be in use. Kinds dir and tmpfs: only syncs.
   Status Remount();
+  // Unmounts and removes the mount point, and reports; the store's content is gone.
   Status Close();
 
  private:

@@ -1,0 +1,120 @@
+#include "scenario/kernel_log.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+namespace layermark {
+namespace {
+
+constexpr std::string_view kMarks[] = {
+    "WARNING:",
+    "BUG:",
+    "kernel BUG at",
+    "Oops",
+    "general protection",
+    "Unable to handle kernel",
+    "Kernel panic",
+    "KASAN:",
+    "KCSAN:",
+    "UBSAN:",
+    "kmemleak:",
+    "possible circular locking",
+    "possible recursive locking",
+    "inconsistent lock state",
+    "suspicious RCU usage",
+    "blocked for more than",
+    "self-detected stall",
+    "detected stalls on",
+    "soft lockup",
+    "EXT4-fs error",
+    "BTRFS error",
+    "BTRFS critical",
+    "BTRFS: error",
+    "XFS: Assertion failed",
+    "I/O error",
+};
+// Marks of one file system that hold only together.
+constexpr std::pair<std::string_view, std::string_view> kPairs[] = {
+    {"XFS (", "orruption"},  {"XFS (", "nternal error"}, {"XFS (", "Shutting down filesystem"},
+    {"erofs", "corrupted"},  {"overlayfs", "corrupted"}, {"EXT4-fs (", "error count"},
+    {"EXT4-fs (", "orrupt"}, {"JBD2:", "rror"},          {"Aborting journal", "on device"},
+};
+
+Result<uint64_t> ReadTaint(const std::string& file) {
+  LM_ASSIGN(std::string text, ReadFile(file, 64));
+  uint64_t taint = 0;
+  if (std::from_chars(text.data(), text.data() + text.size(), taint).ec != std::errc()) {
+    return DataLoss(file + " holds no number: " + text);
+  }
+  return taint;
+}
+
+}  // namespace
+
+std::optional<std::string> KernelProblem(std::string_view record) {
+  // "priority,sequence,time,flags;text\n KEY=value..."; the facility is what the priority holds above bit 3.
+  unsigned priority = 0;
+  if (std::from_chars(record.data(), record.data() + record.size(), priority).ec != std::errc()) {
+    return std::nullopt;
+  }
+  if (priority >> 3 != 0) return std::nullopt;
+  size_t start = record.find(';');
+  if (start == std::string_view::npos) return std::nullopt;
+  std::string_view text = record.substr(start + 1);
+  text = text.substr(0, text.find('\n'));
+  auto holds = [text](std::string_view mark) { return text.find(mark) != std::string_view::npos; };
+  bool problem = std::any_of(std::begin(kMarks), std::end(kMarks), holds) ||
+                 std::any_of(std::begin(kPairs), std::end(kPairs),
+                             [&](const auto& pair) { return holds(pair.first) && holds(pair.second); });
+  if (!problem) return std::nullopt;
+  return std::string(text);
+}
+
+Result<KernelLog> KernelLog::OpenAtEnd() {
+  LM_ASSIGN(Fd log, Open("/dev/kmsg", O_RDONLY | O_NONBLOCK));
+  if (lseek(log.get(), 0, SEEK_END) < 0) return Status::Errno("lseek", "/dev/kmsg");
+  return OpenOver(std::move(log), "/proc/sys/kernel/tainted");
+}
+
+Result<KernelLog> KernelLog::OpenOver(Fd log, std::string taint_file) {
+  KernelLog reader;
+  reader.log_ = std::move(log);
+  reader.taint_file_ = std::move(taint_file);
+  LM_ASSIGN(reader.taint_, ReadTaint(reader.taint_file_));
+  return reader;
+}
+
+Result<std::vector<std::string>> KernelLog::NewProblems(const std::vector<std::string>& allowed) {
+  std::vector<std::string> problems;
+  auto add = [&](std::string text) {
+    bool expected = std::any_of(allowed.begin(), allowed.end(), [&](const std::string& part) {
+      return text.find(part) != std::string::npos;
+    });
+    if (!expected) problems.push_back(std::move(text));
+  };
+  char record[8192];
+  for (;;) {
+    ssize_t n = read(log_.get(), record, sizeof(record));
+    if (n > 0) {
+      if (auto text = KernelProblem({record, static_cast<size_t>(n)})) add(std::move(*text));
+    } else if (n == 0 || errno == EAGAIN) {
+      break;
+    } else if (errno == EPIPE) {
+      add("kernel messages were overwritten before they could be read");
+    } else if (errno != EINTR) {
+      return Status::Errno("read", "/dev/kmsg");
+    }
+  }
+  LM_ASSIGN(uint64_t taint, ReadTaint(taint_file_));
+  if (taint != taint_) {
+    add("taint changed from " + std::to_string(taint_) + " to " + std::to_string(taint));
+    taint_ = taint;
+  }
+  return problems;
+}
+
+}  // namespace layermark
