@@ -28,7 +28,8 @@ struct Birth {
 
 Result<Birth> BirthOf(const Fd& subvolume, const std::string& path) {
   struct btrfs_ioctl_get_subvol_info_args info = {};
-  if (ioctl(subvolume.get(), BTRFS_IOC_GET_SUBVOL_INFO, &info) != 0) {
+  // Answers 1 on success too.
+  if (ioctl(subvolume.get(), BTRFS_IOC_GET_SUBVOL_INFO, &info) < 0) {
     return Status::Errno("BTRFS_IOC_GET_SUBVOL_INFO", path);
   }
   return Birth{info.otransid, info.otime.sec, info.otime.nsec};
@@ -52,7 +53,7 @@ Status EachItem(const Fd& subvolume, const std::string& path, uint64_t min_trans
   while (true) {
     args->buf_size = kBufferBytes;
     key.nr_items = UINT32_MAX;
-    if (ioctl(subvolume.get(), BTRFS_IOC_TREE_SEARCH_V2, args) != 0) {
+    if (ioctl(subvolume.get(), BTRFS_IOC_TREE_SEARCH_V2, args) < 0) {
       return Status::Errno("BTRFS_IOC_TREE_SEARCH_V2", path);
     }
     if (key.nr_items == 0) return Status::Ok();
