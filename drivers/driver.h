@@ -36,7 +36,11 @@ struct InodeFormula {
     kOwnLayer,  // the entries of its own layer; whiteouts as `whiteouts` says
     kFullTree,  // every file and directory that it shows
   };
-  enum class Whiteouts { kNone, kOneEach, kOneShared };  // kOneShared: one inode for all of one snapshot
+  enum class Whiteouts {
+    kNone,
+    kOneEach,
+    kOneShared,  // one inode for all names removed during one mount; a rename makes a whiteout of its own
+  };
   Stores stores = Stores::kFullTree;
   Whiteouts whiteouts = Whiteouts::kNone;
   // The store's own directories and database files, the root not counted.

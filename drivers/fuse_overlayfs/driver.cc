@@ -22,22 +22,10 @@ std::string ProgramOf(const DriverOptions& options) {
   return found == options.end() ? "" : found->second;
 }
 
-// The program takes its layers in one option, with ':' between them.
-std::string JoinedLowers(const std::vector<std::string>& lowers) {
-  std::string joined;
-  for (const std::string& lower : lowers) {
-    if (!joined.empty()) joined += ':';
-    for (char c : lower) {
-      if (c == ':' || c == '\\') joined += '\\';
-      joined += c;
-    }
-  }
-  return joined;
-}
-
 std::vector<Mount> FuseMounts(const std::string& program, const StackSpec& spec) {
   const std::string source = program.empty() ? "overlay" : program + "#overlay";
-  Mount mount{std::string("fuse3.") + kProgram, source, "", {"lowerdir=" + JoinedLowers(spec.lowers)}};
+  Mount mount{std::string("fuse3.") + kProgram, source, "", {}};
+  for (const std::string& lower : spec.lowers) mount.options.push_back("lowerdir=" + lower);
   if (!spec.upper.empty()) {
     mount.options.push_back("upperdir=" + spec.upper);
     mount.options.push_back("workdir=" + spec.work);

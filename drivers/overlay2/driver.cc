@@ -130,11 +130,10 @@ class Overlay2Driver : public Driver {
     formula.explanation =
         "per store: the database, its journal and the directory of the snapshots; per snapshot: the "
         "directory that "
-        "holds fs; all whiteouts made during one mount are hard links of one device node; an active snapshot "
-        "with a "
-        "parent has work as well, and work/work (and work/index with index=on) once it was mounted; a view "
-        "of a "
-        "parent takes nothing";
+        "holds fs; all names removed during one mount are hard links of one device node, the whiteout of a "
+        "rename is "
+        "a node of its own; an active snapshot with a parent has work as well, and work/work (with index=on "
+        "work/index too) once it was mounted; a view of a parent takes nothing";
     return formula;
   }
 
