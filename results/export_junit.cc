@@ -112,7 +112,7 @@ std::string Properties(const Record& record, const PlaceRows& rows) {
   out += Property("DRIVER", rows.place.driver) + Property("INSTANCE", rows.place.instance);
   out += Property("BACKING", rows.place.backing) + Property("DEVICE", rows.place.device);
   out += Property("KERNEL", text("kernel")) + Property("CPU", text("cpu"));
-  if (!text("arch").empty()) out += Property("ARCH", text("arch"));
+  if (!text("architecture").empty()) out += Property("ARCH", text("architecture"));
   const auto& numbers = record.environment.numbers;
   if (const auto it = numbers.find("cpus"); it != numbers.end()) {
     out += Property("CPUS", fmt::format("{:.0f}", it->second));

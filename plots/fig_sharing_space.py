@@ -1,0 +1,20 @@
+#!/usr/bin/python3
+"""Bytes for N containers of one image, and for several images on one base."""
+
+import sys
+
+import figure
+import sharing_panels
+
+NAME = "sharing_space"
+TITLE = "Bytes for many containers of one image"
+CAPTION = ("Growth of the backing file system's used space over the snapshots of N containers (or images). A driver that "
+           "shares is flat, a driver that copies grows with N.")
+
+
+def draw(data):
+    return sharing_panels.draw(data, ("pool_bytes", "allocated_bytes"), "space")
+
+
+if __name__ == "__main__":
+    sys.exit(figure.main(sys.modules[__name__]))
