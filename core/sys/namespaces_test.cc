@@ -218,7 +218,9 @@ TEST(RunIsolatedTest, KillOfTheOuterLeavesNothing) {
   EXPECT_EQ(outer->Wait(seconds(60))->signal, SIGKILL);
   EXPECT_TRUE(Eventually([&] { return !LoopIsBound(number); })) << "loop" << number;
   EXPECT_TRUE(Eventually([&] { return ProcessesWith(": " + marker) == 0; }));
-  for (const MountInfo& info : *ReadMountInfo()) EXPECT_FALSE(info.mount_point.starts_with(tree->path()));
+  const Result<std::vector<MountInfo>> mounts = ReadMountInfo();
+  ASSERT_TRUE(mounts.ok()) << mounts.status().ToString();
+  for (const MountInfo& info : *mounts) EXPECT_FALSE(info.mount_point.starts_with(tree->path()));
   EXPECT_TRUE(tree->Remove().ok());
 }
 
