@@ -60,13 +60,14 @@ PairPlan PlanFor(const WorkloadChoice& choice, const BenchOptions& options) {
   plan.max_pairs = options.profile == "full" ? info.max_pairs * 8 : info.max_pairs;
   plan.seconds = info.seconds_quick * profile_scale * options.time_scale;
   // Slow operations stop after a few times their share, so that one choice cannot eat the others' time.
-  plan.hard_seconds = std::min(0.5 * info.deadline_seconds, std::max(1.0, plan.seconds * 5));
+  plan.hard_seconds =
+      std::min(0.5 * info.deadline_seconds, std::max({1.0, plan.seconds * 5, info.hard_seconds}));
   plan.seed = options.seed;
   return plan;
 }
 
-std::string RunOne(const ExaminedInstance& instance, const WorkloadChoice& choice, const BenchOptions& options,
-                   const PairPlan& plan) {
+std::string RunOne(const ExaminedInstance& instance, const WorkloadChoice& choice,
+                   const BenchOptions& options, const PairPlan& plan) {
   Outcome outcome;
   try {
     outcome.status = RunSteps(instance, choice, options, plan, outcome);
@@ -76,15 +77,15 @@ std::string RunOne(const ExaminedInstance& instance, const WorkloadChoice& choic
   json answer;
   answer["reason"] = outcome.status.ok() ? "" : outcome.status.ToString();
   // A time counts only if the answer was right and everything after it worked.
-  answer["verdict"] = outcome.status.ok()                ? "right"
-                      : IsWrongAnswer(outcome.status)    ? "wrong"
-                                                         : "not_run";
+  answer["verdict"] = outcome.status.ok() ? "right" : IsWrongAnswer(outcome.status) ? "wrong" : "not_run";
   answer["samples"] = json::array();
   if (outcome.status.ok()) {
     for (const auto& [key, values] : outcome.samples) {
-      answer["samples"].push_back({{"side", key.first}, {"metric", Row(key.second).name}, {"values", values}});
+      answer["samples"].push_back(
+          {{"side", key.first}, {"metric", Row(key.second).name}, {"values", values}});
     }
-    for (const auto& [metric, value] : outcome.figures) answer["figures"][std::string(Row(metric).name)] = value;
+    for (const auto& [metric, value] : outcome.figures)
+      answer["figures"][std::string(Row(metric).name)] = value;
   }
   return answer.dump(-1, ' ', false, json::error_handler_t::replace);
 }
@@ -113,8 +114,8 @@ OneAnswer ParseAnswer(const std::string& text) {
   return answer;
 }
 
-OneAnswer RunInWorker(const ExaminedInstance& instance, const WorkloadChoice& choice, const BenchOptions& options,
-                      const PairPlan& plan) {
+OneAnswer RunInWorker(const ExaminedInstance& instance, const WorkloadChoice& choice,
+                      const BenchOptions& options, const PairPlan& plan) {
   OneAnswer answer;
   const WorkloadInfo& info = choice.entry->info;
   if (!instance.available) {

@@ -9,11 +9,11 @@
 //     .raw_twin = "the same on a file of the bare backing file system",
 //   }, [](const WorkloadContext& context) -> Result<std::unique_ptr<Workload>> { ... });
 //
-// The engine (bench/harness/engine.h) makes one Workload for each instance and choice of parameters, in a worker process on
-// a fresh backing. It calls SetUp once, then Verify: the operation is done once on the driver and its result compared
-// with an oracle; only a right answer is timed. Then it runs pairs: the driver's operation and its raw
-// twin in the same block, their order drawn from the seed, each wrapped in Before and After, which are not timed.
-// At the end Account fills in space and inode counts.
+// The engine (bench/harness/engine.h) makes one Workload for each instance and choice of parameters, in a
+// worker process on a fresh backing. It calls SetUp once, then Verify: the operation is done once on the
+// driver and its result compared with an oracle; only a right answer is timed. Then it runs pairs: the
+// driver's operation and its raw twin in the same block, their order drawn from the seed, each wrapped in
+// Before and After, which are not timed. At the end Account fills in space and inode counts.
 #ifndef LAYERMARK_BENCH_HARNESS_WORKLOAD_H_
 #define LAYERMARK_BENCH_HARNESS_WORKLOAD_H_
 
@@ -37,18 +37,19 @@ namespace layermark {
 // What a Workload may use. All of it outlives the Workload.
 struct WorkloadContext {
   const ExaminedInstance* instance = nullptr;
-  Backing* backing = nullptr;            // fresh, for this workload alone
-  const ImageSource* image = nullptr;    // the run's image
+  Backing* backing = nullptr;          // fresh, for this workload alone
+  const ImageSource* image = nullptr;  // the run's image
   Params params;
   uint64_t seed = 1;
-  std::string profile;                   // "smoke" "quick" "full"
+  std::string profile;  // "smoke" "quick" "full"
 
   // REQUIRES: the parameter is declared. "64KiB" -> 65536, "128" -> 128.
   int64_t Number(const std::string& param) const;
   const std::string& Text(const std::string& param) const;
 };
 
-// Durations of one operation, handed to the timed function. Stamps cost one clock_gettime each and allocate nothing.
+// Durations of one operation, handed to the timed function. Stamps cost one clock_gettime each and allocate
+// nothing.
 class Stopwatch {
  public:
   // Ends the phase that began at the last stamp (or at the start of the operation) under this metric.
@@ -69,9 +70,9 @@ class Stopwatch {
 class Side {
  public:
   virtual ~Side() = default;
-  virtual Status Before() { return Status::Ok(); }   // not timed
-  virtual Status Run(Stopwatch& watch) = 0;          // the operation, and nothing else
-  virtual Status After() { return Status::Ok(); }    // not timed
+  virtual Status Before() { return Status::Ok(); }  // not timed
+  virtual Status Run(Stopwatch& watch) = 0;         // the operation, and nothing else
+  virtual Status After() { return Status::Ok(); }   // not timed
 };
 
 // Exact or measured figures other than samples.
@@ -82,8 +83,9 @@ class Workload {
   virtual ~Workload() = default;
   // Makes what both sides work on.
   virtual Status SetUp() = 0;
-  // Does the driver's operation once and compares its effect with the oracle (plain, the model, the image's own
-  // tars). Ok: right. kDataLoss or kFailedPrecondition with what differed: wrong; anything else: could not be run.
+  // Does the driver's operation once and compares its effect with the oracle (plain, the model, the image's
+  // own tars). Ok: right. kDataLoss or kFailedPrecondition with what differed: wrong; anything else: could
+  // not be run.
   virtual Status Verify() = 0;
   // The driver's operation; null for a workload that only counts.
   virtual Side* driver() { return nullptr; }
@@ -99,26 +101,29 @@ Status WrongAnswer(const std::string& what);
 bool IsWrongAnswer(const Status& status);
 
 struct ParamValues {
-  std::vector<std::string> smoke, quick, full;   // by --profile
+  std::vector<std::string> smoke, quick, full;  // by --profile
 };
 
 struct WorkloadInfo {
-  std::string family;                         // the file's name: "copy_up"
-  std::string summary;                        // one line
-  std::string source{};                       // where the scenario comes from
+  std::string family;    // the file's name: "copy_up"
+  std::string summary;   // one line
+  std::string source{};  // where the scenario comes from
   std::map<std::string, ParamValues> params{};
-  std::string operation{};                    // what the timed region holds
-  std::string raw_twin{};                     // what it is compared with; empty: none, and why not in `summary`
-  std::vector<Capability> needs{};            // not_run, with the probe's reason, where one is missing
+  std::string operation{};          // what the timed region holds
+  std::string raw_twin{};           // what it is compared with; empty: none, and why not in `summary`
+  std::vector<Capability> needs{};  // not_run, with the probe's reason, where one is missing
   // A parameter choice can need more than the workload: {"layers", "500"} -> layers_500.
   std::map<std::pair<std::string, std::string>, Capability> param_needs{};
-  int64_t backing_bytes = int64_t{1} << 30;   // of the fresh backing (sparse)
+  int64_t backing_bytes = int64_t{1} << 30;  // of the fresh backing (sparse)
   int64_t backing_inodes = 0;
-  int min_pairs = 10, max_pairs = 400;        // the engine stops between them when the time share is used up
-  double seconds_quick = 0.6;                 // time share of one instance and parameter choice; smoke takes a quarter
-                                              // of it, full eight times
+  int min_pairs = 10, max_pairs = 400;  // the engine stops between them when the time share is used up
+  double seconds_quick = 0.6;  // time share of one instance and parameter choice; smoke takes a quarter
+                               // of it, full eight times
+  // No new pair after this many seconds, even below min_pairs; 0: five times the share. For operations whose
+  // length the image decides.
+  double hard_seconds = 0;
   int deadline_seconds = 120;
-  std::string name{};                         // filled in by the registration
+  std::string name{};  // filled in by the registration
 };
 
 using WorkloadFactory = Result<std::unique_ptr<Workload>> (*)(const WorkloadContext& context);
@@ -139,7 +144,9 @@ struct WorkloadRegistration {
 }  // namespace layermark
 
 // The factory is a captureless lambda; commas inside the braces are fine.
-#define LM_WORKLOAD(name_, ...) \
-  static const ::layermark::internal::WorkloadRegistration lm_workload_registration_##name_{#name_, __VA_ARGS__}
+#define LM_WORKLOAD(name_, ...)                                                               \
+  static const ::layermark::internal::WorkloadRegistration lm_workload_registration_##name_ { \
+#name_, __VA_ARGS__                                                                       \
+  }
 
 #endif  // LAYERMARK_BENCH_HARNESS_WORKLOAD_H_
