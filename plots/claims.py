@@ -48,17 +48,18 @@ def with_interval(row):
     return text
 
 
-def compared(data, rows, extra=lambda series: ""):
-    """(text on the smallest and the largest with the factor between them, text on the others)."""
+def compared(data, rows, more=lambda series: "", after=lambda series: ""):
+    """(text on the smallest and the largest with the factor between them, text on the others). `more` stands behind a
+    value, `after` behind the driver's name."""
     order = sorted(rows, key=lambda s: common.middle(rows[s]))
     first, last = order[0], order[-1]
-    text = f"{with_interval(rows[first])} on {data.label(first)}{extra(first)}"
+    text = f"{with_interval(rows[first])}{more(first)} on {data.label(first)}{after(first)}"
     if last != first:
-        text += f"; {with_interval(rows[last])} on {data.label(last)}{extra(last)}"
+        text += f"; {with_interval(rows[last])}{more(last)} on {data.label(last)}{after(last)}"
         if common.middle(rows[first]) > 0:
             factor = common.middle(rows[last]) / common.middle(rows[first])
             text += f": {common.three_digits(factor)} times as much"
-    others = "; ".join(f"{data.label(s)} {common.human(common.middle(rows[s]), rows[s]['unit'])}{extra(s)}"
+    others = "; ".join(f"{data.label(s)} {common.human(common.middle(rows[s]), rows[s]['unit'])}{more(s)}{after(s)}"
                        for s in order[1:-1])
     return text + ".", f"Between them: {others}." if others else ""
 
@@ -74,16 +75,16 @@ def timing(data, workload, metric, title, what):
         return f" (×{common.three_digits(ratios[series]['value'])} its raw twin)" if series in ratios else ""
 
     setting = f" ({common.params_text(params)})" if params else ""
-    text, others = compared(data, rows, ratio)
-    return {"title": title, "text": f"{what}{setting} costs {text}", "others": others}
+    text, others = compared(data, rows, after=ratio)
+    return {"title": title, "text": f"{what.format(setting)} {text}", "others": others}
 
 
 def start(data):
-    return timing(data, "container_start", "latency", "How fast?", "Starting a container, from prepare to remove,")
+    return timing(data, "container_start", "latency", "How fast?", "Starting a container{}, from prepare to remove, takes")
 
 
 def service(data):
-    return timing(data, "service_start", "ready_time", "Until it answers?", "From prepare until the service answers")
+    return timing(data, "service_start", "ready_time", "Until it answers?", "The time{} from prepare until the service answers is")
 
 
 def sharing(data):
@@ -97,7 +98,7 @@ def sharing(data):
         return f" and {common.human(common.middle(inodes[series]), 'count')} inodes" if series in inodes else ""
 
     number = params["containers"]
-    text, others = compared(data, space, count)
+    text, others = compared(data, space, more=count)
     return {"title": "How small?", "text": f"{number} container{'' if number == '1' else 's'} of one image take {text}",
             "others": others}
 

@@ -206,6 +206,11 @@ class Data:
                     return f"{wanted.replace('_', ' ')}: {row['reason'] or 'no reason given'}"
         return "not measured in this run"
 
+    def gaps(self, workload, params):
+        """{series: "wrong" or "not run"} of the series that have no time for this workload and these parameters."""
+        return {series: row["verdict"].replace("_", " ") for series, row in self.workloads
+                if row["workload"] == workload and row["params"] == params and row["verdict"] != "right"}
+
     def missing(self, shown, workloads):
         """[(label, reason)] of the series that a figure over these workloads leaves out."""
         return [(self.label(s), self.why_missing(s, workloads)) for s in self.series if s not in set(shown)]

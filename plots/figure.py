@@ -92,12 +92,18 @@ def marker_arguments(series):
             "markeredgecolor": colour, "markeredgewidth": 1.6 if hollow else 0.8}
 
 
-def dot_panel(axes, data, entries, unit, label, title, raw=None, notes=None, ticks=4):
+def dot_panel(axes, data, entries, unit, label, title, raw=None, notes=None, gaps=None, ticks=4):
     """Dots with 95 % intervals, one row per series. entries: {series: measurement}; raw: {series: measurement} of the
-    raw twin, drawn as a grey tick; notes: {series: text at the right edge}; ticks: about how many on the axis."""
-    order = [s for s in data.series if s in entries]
+    raw twin, drawn as a grey tick; notes: {series: text at the right edge}; gaps: {series: why it
+    has no dot}; ticks: about how many on the axis."""
+    gaps = {s: text for s, text in (gaps or {}).items() if s not in entries}
+    order = [s for s in data.series if s in entries or s in gaps]
     values = []
     for row, series in enumerate(order):
+        if series in gaps:
+            axes.annotate(gaps[series], (0.0, row), xycoords=("axes fraction", "data"), xytext=(6, 0),
+                          textcoords="offset points", va="center", fontsize=8.5, style="italic", color=MUTED)
+            continue
         measurement = entries[series]
         value = common.middle(measurement)
         values.append(value)

@@ -20,12 +20,13 @@ def draw(data, chosen, columns=2):
         title = workload if metric == "latency" else f"{workload}: {metric}"
         if params:
             title += f" ({common.params_text(params)})"
-        plots.append((entries, raw, notes, title))
-        shown.update(entries)
+        gaps = data.gaps(workload, params)
+        plots.append((entries, raw, notes, gaps, title))
+        shown.update(entries, gaps)
     if not plots:
         raise common.NothingToDraw("no latency of these workloads in the record")
-    tallest = max(len(entries) for entries, _, _, _ in plots)
+    tallest = max(len(entries.keys() | gaps) for entries, _, _, gaps, _ in plots)
     plot, axes = figure.panels(len(plots), columns, 0.95 + 0.27 * tallest)
-    for panel, (entries, raw, notes, title) in zip(axes, plots):
-        figure.dot_panel(panel, data, entries, "ns", "latency", title, raw, notes)
+    for panel, (entries, raw, notes, gaps, title) in zip(axes, plots):
+        figure.dot_panel(panel, data, entries, "ns", "latency", title, raw, notes, gaps)
     return figure.finish(plot, data, shown, {workload for workload, _, _ in chosen})
