@@ -12,6 +12,9 @@
 namespace layermark::btrfs {
 namespace {
 
+using layermark::testing::ScratchFileSystem;
+using layermark::testing::WithPrivateMounts;
+
 std::string Bytes(size_t count) {
   return std::string(count, 'x');
 }

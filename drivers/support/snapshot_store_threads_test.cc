@@ -92,7 +92,7 @@ TEST_F(SnapshotStoreThreadsTest, OfManyCommitsToOneNameOneWins) {
 }
 
 TEST_F(SnapshotStoreThreadsTest, AParentStaysWhileAChildIsMade) {
-  for (int round = 0; round < 20; ++round) {
+  for (int round = 0; round < 10; ++round) {
     ASSERT_TRUE(store_->Prepare("p", "").ok());
     ASSERT_TRUE(store_->Commit("parent", "p").ok());
     Status prepared, removed;
@@ -140,7 +140,7 @@ TEST_F(SnapshotStoreThreadsTest, ManyThreadsDoEverything) {
   ASSERT_TRUE(store_->Commit("base", "b").ok());
   InThreads(6, [&](int i) {
     const std::string mine = std::to_string(i);
-    for (int round = 0; round < 15; ++round) {
+    for (int round = 0; round < 6; ++round) {
       ASSERT_TRUE(store_->Prepare("key" + mine, "base", {{"thread", mine}}).ok());
       Info info;
       info.name = "key" + mine;

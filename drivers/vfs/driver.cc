@@ -29,6 +29,7 @@ class VfsDriver : public Driver {
     InodeFormula formula;
     formula.stores = InodeFormula::Stores::kFullTree;
     formula.per_store = kSnapshotStoreInodes;
+    formula.view_stores_tree = true;
     formula.explanation =
         "per store: the database, its journal and the directory of the snapshots; a snapshot's directory is "
         "the root of its tree";
