@@ -244,7 +244,8 @@ Result<Image> ImageReader::OpenDockerArchive(const std::string& reference, const
     Image image;
     image.reference_ = reference;
     image.directory_ = place.path;
-    LM_ASSIGN(image.archive_fd_, OpenRegularInRoot(AT_FDCWD, place.path));
+    LM_ASSIGN(image.archive_fd_, Open(place.path, O_RDONLY | O_NONBLOCK));
+    LM_TRY(RequireRegular(image.archive_fd_.get(), place.path));
     struct stat st;
     if (fstat(image.archive_fd_.get(), &st) != 0) return Status::Errno("stat", place.path);
     auto compressed = IsCompressed({image.archive_fd_.get(), 0, st.st_size});

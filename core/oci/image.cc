@@ -33,10 +33,14 @@ Result<Location> SplitLocation(const std::string& location) {
 
 Result<Fd> OpenRegularInRoot(int dir_fd, const std::string& path) {
   LM_ASSIGN(Fd file, OpenInRoot(dir_fd, path, O_RDONLY | O_NONBLOCK));
-  struct stat st;
-  if (fstat(file.get(), &st) != 0) return Status::Errno("stat", path);
-  if (!S_ISREG(st.st_mode)) return InvalidArgument(path + " is not a regular file");
+  LM_TRY(RequireRegular(file.get(), path));
   return file;
+}
+
+Status RequireRegular(int fd, const std::string& path) {
+  struct stat st;
+  if (fstat(fd, &st) != 0) return Status::Errno("stat", path);
+  return S_ISREG(st.st_mode) ? Status::Ok() : InvalidArgument(path + " is not a regular file");
 }
 
 std::string BlobPath(std::string_view digest) {

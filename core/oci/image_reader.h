@@ -33,6 +33,7 @@ Result<Location> SplitLocation(const std::string& location);
 
 // A file that must be regular, so that no device or pipe is waited for.
 Result<Fd> OpenRegularInRoot(int dir_fd, const std::string& path);
+Status RequireRegular(int fd, const std::string& path);
 // "blobs/sha256/<hex>". REQUIRES: IsSha256Digest(digest).
 std::string BlobPath(std::string_view digest);
 

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "core/oci/layer_tar.h"
+#include "core/oci/tar_test_util.h"
 #include "core/sys/temp_tree.h"
 #include "core/tree/compare.h"
 #include "core/tree/layer.h"
@@ -18,12 +19,6 @@ namespace layermark {
 namespace {
 
 using ::testing::HasSubstr;
-
-#define ASSERT_OK(expr)                              \
-  do {                                               \
-    const auto status_ = internal::ToStatus((expr)); \
-    ASSERT_TRUE(status_.ok()) << status_.ToString(); \
-  } while (false)
 
 class DiffTest : public ::testing::Test {
  protected:
