@@ -75,7 +75,14 @@ void AddKernel(Environment& environment) {
 
 void AddKernelConfig(Environment& environment) {
   Result<std::string> config = KernelConfig();
-  if (!config.ok()) return;
+  if (!config.ok()) {
+    // What a debug kernel shows of itself.
+    std::string debug;
+    if (Exists("/proc/lockdep_stats")) debug = "PROVE_LOCKING";
+    if (Exists("/sys/kernel/debug/kmemleak")) debug += (debug.empty() ? "" : " ") + std::string("KMEMLEAK");
+    Put(environment, "debug_kernel", debug);
+    return;
+  }
   static constexpr std::string_view kFacts[] = {"CONFIG_OVERLAY_FS", "CONFIG_FUSE_FS",
                                                 "CONFIG_EROFS_FS",   "CONFIG_BTRFS_FS",
                                                 "CONFIG_XFS_FS",     "CONFIG_BLK_DEV_LOOP",

@@ -48,11 +48,11 @@ TEST(ExpectedFailures, AllConditionsMustHold) {
 }
 
 TEST(ExpectedFailures, UnknownKeysAreErrorsThatNameLineAndKey) {
-  for (const char* text : {"[[expect]]\ncase='a'\ncause='c'\nwen={}\n", "[[expected]]\ncase='a'\n",
-                           "[[expect]]\ncase='a'\ncause='c'\nwhen={ 'kernel'='6' }\n",
-                           "[[expect]]\ncase='a'\ncause='c'\nwhen={ 'feature.nosuch'=true }\n",
-                           "[[expect]]\ncause='c'\n", "[[expect]]\ncase='a'\n", "[[expect\n",
-                           "[[expect]]\ncase='a'\ncause='c'\nwhen={ version='~1' }\n"}) {
+  for (const char* text :
+       {"[[expect]]\ncase='a'\ncause='c'\nwen={}\n", "[[expected]]\ncase='a'\n",
+        "[[expect]]\ncase='a'\ncause='c'\nwhen={ 'kernel'='6' }\n",
+        "[[expect]]\ncase='a'\ncause='c'\nwhen={ 'feature.nosuch'=true }\n", "[[expect]]\ncause='c'\n",
+        "[[expect]]\ncase='a'\n", "[[expect\n", "[[expect]]\ncase='a'\ncause='c'\nwhen={ version='~1' }\n"}) {
     auto entries = ParseExpectedFailures(text, "some", "file.toml");
     ASSERT_FALSE(entries.ok()) << text;
     EXPECT_EQ(entries.status().code(), Code::kInvalidArgument) << text;
