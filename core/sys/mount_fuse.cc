@@ -88,11 +88,11 @@ Result<CommandLine> MakeCommandLine(const Mount& mount, const std::string& targe
   return out;
 }
 
-Status Failure(ChildProcess& daemon, const std::string& program, const std::string& what) {
+Status Failure(Code code, ChildProcess& daemon, const std::string& program, const std::string& what) {
   daemon.Drain();
   std::string said = daemon.output().substr(0, 2000);
   while (!said.empty() && said.back() == '\n') said.pop_back();
-  return Status(Code::kUnknown, fmt::format("{}: {}: {}", program, what, said.empty() ? "no message" : said));
+  return Status(code, fmt::format("{}: {}: {}", program, what, said.empty() ? "no message" : said));
 }
 
 }  // namespace
@@ -121,9 +121,11 @@ Result<ChildProcess> MountFuse(const Mount& mount, const std::string& target) {
       if (!ended || ended->success()) return daemon;  // a success went to the background in spite of "-f"
       umount2(target.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
     }
-    if (ended) return Failure(daemon, program, ended->ToString() + " before its mount was there");
+    if (ended) {
+      return Failure(Code::kUnknown, daemon, program, ended->ToString() + " before its mount was there");
+    }
     if (Clock::now() >= end) {
-      return Failure(daemon, program,
+      return Failure(Code::kDeadlineExceeded, daemon, program,
                      fmt::format("no mount at {} within {} s", target, kStartDeadline.count()));
     }
     // The time limit is for an end without output and for a descriptor that stays readable.
