@@ -36,7 +36,7 @@ std::string Words(const std::vector<std::string>& words) {
 int Inspect(const CommonOptions& options) {
   Result<ImageSource> image = OpenRunImage(options);
   if (!image.ok()) return UsageError(image.status());
-  Result<std::vector<LayerCensus>> census = CensusOf(*image);
+  Result<std::vector<LayerCensus>> census = TakeCensus(*image);
   if (!census.ok()) return UsageError(census.status());
   const ImageConfig& config = image->config();
   fmt::print("image       {}\ndigest      {}\nentrypoint  {}\ncmd         {}\nworkdir     {}\nuser        {}\nports       {}\n\n",
@@ -102,7 +102,10 @@ Result<ImageSource> OpenRunImage(const CommonOptions& options) {
   }
   if (options.images.empty() || options.images.front() == "synthetic") return ImageSource::FromSpec(SpecFor(options));
   LM_ASSIGN(ImageSource image, ImageSource::FromReference(options.images.front()));
-  LM_TRY(image.Validate());
+  // Reads every header: an entry that escapes, is cut short or claims too much is refused before anything runs.
+  if (Result<std::vector<LayerCensus>> census = TakeCensus(image); !census.ok()) {
+    return census.status().WithContext(options.images.front());
+  }
   return image;
 }
 

@@ -65,6 +65,14 @@ Result<Checked> CheckPlan(const SessionPlan& plan) {
   return checked;
 }
 
+// The file or directory of "oci:DIR[:REF]" and "docker-archive:FILE[:REF]"; a reference name in it does no harm.
+std::string ImagePath(const std::string& reference) {
+  const size_t colon = reference.find(':');
+  if (colon == std::string::npos) return "/";
+  const std::string path = reference.substr(colon + 1);
+  return std::filesystem::absolute(path.substr(0, path.find(':'))).string();
+}
+
 std::string RunId() {
   std::random_device entropy;
   const auto now = std::chrono::system_clock::now();
@@ -119,7 +127,7 @@ class Session {
   Status SetUp() {
     std::vector<std::string> needed = {std::filesystem::current_path().string()};
     if (!checked_.out.empty()) needed.push_back(checked_.out);
-    for (const std::string& path : checked_.image->host_paths()) needed.push_back(path);
+    for (const std::string& path : plan_.options.images) needed.push_back(ImagePath(path));
     for (const BackingSpec& backing : checked_.backings) {
       if (!backing.directory.empty()) needed.push_back(backing.directory);
     }
