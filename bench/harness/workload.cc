@@ -60,6 +60,10 @@ void Stopwatch::Phase(Metric metric) {
   last_ns_ = now;
 }
 
+void Stopwatch::Skip() {
+  last_ns_ = MonotonicNs();
+}
+
 void Stopwatch::Add(Metric metric, int64_t duration_ns) {
   if (count_ == kMaxPhases) return;
   metrics_[count_] = metric;

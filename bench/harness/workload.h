@@ -54,6 +54,8 @@ class Stopwatch {
  public:
   // Ends the phase that began at the last stamp (or at the start of the operation) under this metric.
   void Phase(Metric metric);
+  // Starts the next phase here; what lies before belongs to none.
+  void Skip();
   // For durations measured elsewhere (in a container's child).
   void Add(Metric metric, int64_t duration_ns);
 

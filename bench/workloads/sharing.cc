@@ -1,0 +1,136 @@
+// Sharing: what N containers of one image take, and what several images on one base take. Counts, no times.
+#include <fmt/core.h>
+
+#include "bench/harness/fixture.h"
+#include "results/accounting.h"
+
+namespace layermark {
+namespace {
+
+// Growth of the store and of its file system between two looks.
+class SpaceMeter {
+ public:
+  explicit SpaceMeter(Fixture& fixture, const std::string& pool) : fixture_(fixture), pool_(pool) {}
+
+  Status Begin() {
+    LM_ASSIGN(before_, CountSpace(fixture_.subject().root()));
+    LM_ASSIGN(pool_before_, ReadPool(pool_));
+    return Status::Ok();
+  }
+
+  Result<Figures> End() {
+    LM_ASSIGN(const PoolState pool, ReadPool(pool_));
+    LM_ASSIGN(const SpaceCount after, CountSpace(fixture_.subject().root()));
+    Figures figures = {
+        {Metric::pool_bytes, static_cast<double>(pool.used_bytes - pool_before_.used_bytes)},
+        {Metric::allocated_bytes, static_cast<double>(after.allocated_bytes - before_.allocated_bytes)},
+        {Metric::inodes, static_cast<double>(after.inodes - before_.inodes)},
+        {Metric::logical_bytes, static_cast<double>(after.logical_bytes - before_.logical_bytes)}};
+    if (after.extents_known) {
+      // Absolute: extents that were one file's alone become shared when a snapshot is made.
+      figures[Metric::own_bytes] = static_cast<double>(after.own_bytes);
+      figures[Metric::shared_bytes] = static_cast<double>(after.shared_bytes);
+    }
+    return figures;
+  }
+
+ private:
+  Fixture& fixture_;
+  std::string pool_;
+  SpaceCount before_;
+  PoolState pool_before_;
+};
+
+class SharingContainers : public FixtureWorkload {
+ public:
+  using FixtureWorkload::FixtureWorkload;
+
+  Status SetUp() override {
+    LM_TRY(OpenFixture());
+    LM_ASSIGN(top_, fixture().Unpack());
+    return Status::Ok();
+  }
+
+  // Two containers of one image see the image and not each other.
+  Status Verify() override {
+    LM_ASSIGN(Manifest expected, fixture().ModelOfImage());
+    LM_ASSIGN(MountedSnapshot a, fixture().subject().Prepare("a", top_));
+    LM_ASSIGN(MountedSnapshot b, fixture().subject().Prepare("b", top_));
+    LM_TRY(WriteFileAt(a.root_fd(), "own-log", "a"));
+    LM_ASSIGN(Manifest seen, ReadManifest(b.root_fd()));
+    LM_TRY(a.Unmount());
+    LM_TRY(b.Unmount());
+    LM_TRY(Fixture::SameTree(expected, seen, "the second container"));
+    LM_TRY(api().Remove("a"));
+    return api().Remove("b");
+  }
+
+  Result<Figures> Account() override {
+    SpaceMeter meter(fixture(), context_.backing->path());
+    LM_TRY(meter.Begin());
+    for (int64_t i = 0; i < context_.Number("containers"); ++i) {
+      LM_ASSIGN(MountedSnapshot container, fixture().subject().Prepare(fmt::format("c{}", i), top_));
+      LM_TRY(WriteFileAt(container.root_fd(), "own-log", std::string(4096, 'l')));
+      LM_TRY(container.Unmount());
+    }
+    return meter.End();
+  }
+
+ private:
+  std::string top_;
+};
+
+LM_WORKLOAD(sharing_containers,
+            {.family = "sharing",
+             .summary = "growth by N containers of one image that each write a file of 4 KiB (counts, not timed)",
+             .source = "performance.md 4.1, 4.2; W24",
+             .params = {{"containers", {{"1", "10"}, {"1", "10", "50"}, {"1", "10", "50", "100"}}}},
+             .operation = "prepare, mount, write 4 KiB, unmount; N times",
+             .backing_bytes = int64_t{8} << 30,
+             .backing_inodes = 400000},
+            MakeWorkload<SharingContainers>);
+
+class SharingImages : public FixtureWorkload {
+ public:
+  using FixtureWorkload::FixtureWorkload;
+
+  Status SetUp() override { return OpenFixture(); }
+
+  Status Verify() override { return Status::Ok(); }
+
+  Result<Figures> Account() override {
+    SpaceMeter meter(fixture(), context_.backing->path());
+    LM_TRY(meter.Begin());
+    LM_ASSIGN(const std::string base, fixture().Unpack());
+    LM_ASSIGN(Manifest expected, fixture().ModelOfImage());
+    std::vector<std::string> tops;
+    for (int64_t i = 0; i < context_.Number("images"); ++i) {
+      Layer own;
+      own.Dir(fmt::format("app{}", i)).File(fmt::format("app{}/program", i), std::string(65536, static_cast<char>('a' + i)));
+      tops.push_back(fmt::format("image{}", i));
+      LM_TRY(fixture().subject().CommitLayer(tops.back(), base, own));
+    }
+    LM_ASSIGN(Figures figures, meter.End());
+    // Each image shows the base and its own program, and nobody else's.
+    for (size_t i = 0; i < tops.size(); ++i) {
+      LM_ASSIGN(Manifest seen, fixture().subject().ViewManifest(tops[i]));
+      if (seen.entries.size() != expected.entries.size() + 2 || !seen.entries.contains(fmt::format("app{}/program", i))) {
+        return WrongAnswer(fmt::format("image {} shows {} entries, not {}", i, seen.entries.size(), expected.entries.size() + 2));
+      }
+    }
+    return figures;
+  }
+};
+
+LM_WORKLOAD(sharing_images,
+            {.family = "sharing",
+             .summary = "what N images on one base take, each with one layer of 64 KiB of its own (counts, not timed)",
+             .source = "performance.md 4.2; W07",
+             .params = {{"images", {{"5"}, {"5"}, {"5", "20"}}}},
+             .operation = "unpack the base, commit N layers on it",
+             .backing_bytes = int64_t{8} << 30,
+             .backing_inodes = 400000},
+            MakeWorkload<SharingImages>);
+
+}  // namespace
+}  // namespace layermark
