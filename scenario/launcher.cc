@@ -24,10 +24,13 @@ struct Pipe {
   Fd read, write;
 };
 
-Result<Pipe> MakePipe() {
+// The container's user owns the pipe, so that the program may open it again as /dev/stdout.
+Result<Pipe> MakePipe(const ContainerSpec& spec) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return Status::Errno("pipe2", "container output");
   Pipe pipe{Fd(ends[0]), Fd(ends[1])};
+  if (spec.uid != 0 && fchown(ends[1], spec.uid, spec.gid) != 0)
+    return Status::Errno("fchown", "container output");
   fcntl(ends[0], F_SETFL, O_NONBLOCK);
   return pipe;
 }
@@ -67,8 +70,8 @@ Result<ContainerResult> RunContainer(const ContainerSpec& spec, milliseconds dea
   LM_ASSIGN(Fd null, Open("/dev/null", O_RDWR));
   ContainerStdio stdio{null.get(), null.get(), null.get()};
   if (spec.capture_output) {
-    LM_ASSIGN(out, MakePipe());
-    LM_ASSIGN(err, MakePipe());
+    LM_ASSIGN(out, MakePipe(spec));
+    LM_ASSIGN(err, MakePipe(spec));
     stdio.out = out.write.get();
     stdio.err = err.write.get();
   }
@@ -150,7 +153,7 @@ Container::~Container() = default;
 
 Result<Container> Container::Start(const ContainerSpec& spec) {
   LM_ASSIGN(Fd null, Open("/dev/null", O_RDONLY));
-  LM_ASSIGN(Pipe output, MakePipe());
+  LM_ASSIGN(Pipe output, MakePipe(spec));
   LM_ASSIGN(ContainerProcess process,
             StartContainerProcess(spec, {null.get(), output.write.get(), output.write.get()}));
   auto state = std::make_unique<State>();

@@ -91,6 +91,7 @@ Result<Fd> StaticProbeProgram();  // tells what a container sees; argv[1] is one
 //   write PATH TEXT  creates or truncates PATH
 //   read PATH        its content
 //   ids              "uid U gid G groups A,B cwd PATH pid N"
+//   descriptors      numbers of the open descriptors, with spaces between
 //   mounts           number of mounts in the namespace; needs no /proc
 //   print TEXT       TEXT to standard output and to standard error
 //   env NAME         the variable's value

@@ -178,6 +178,27 @@ TEST_F(LauncherTest, KeepsOutputsApartAndWhole) {
             "ok");
 }
 
+TEST_F(LauncherTest, PassesNoDescriptorOfTheCaller) {
+  EXPECT_EQ(WithRoot([](const std::string& root) -> Status {
+              Fd forgotten(open("/dev/null", O_RDONLY));  // without O_CLOEXEC
+              LM_ASSIGN(std::string seen, ProbeOk(On(root), {"descriptors"}));
+              return Expect(seen, "0 1 2\n");
+            }),
+            "ok");
+}
+
+TEST_F(LauncherTest, AnOrdinaryUserMayReopenItsOutput) {
+  EXPECT_EQ(WithRoot([](const std::string& root) -> Status {
+              ContainerSpec spec = On(root);
+              spec.mount_proc = true;
+              spec.uid = 33;
+              spec.gid = 33;
+              LM_ASSIGN(std::string seen, ProbeOk(spec, {"write", "/dev/stdout", "logged"}));
+              return Expect(seen, "logged");
+            }),
+            "ok");
+}
+
 TEST_F(LauncherTest, KillsWhatOutlivesItsDeadline) {
   EXPECT_EQ(WithRoot([](const std::string& root) -> Status {
               LM_ASSIGN(ContainerResult result, Probe(On(root), {"pause"}, milliseconds(50)));

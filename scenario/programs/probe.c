@@ -5,6 +5,7 @@
    probe write PATH TEXT    creates or truncates PATH
    probe read PATH          content to standard output
    probe ids                "uid U gid G groups A,B cwd PATH pid N"
+   probe descriptors        numbers of the open descriptors, with spaces between
    probe mounts             number of mounts in this namespace
    probe print TEXT         TEXT to standard output and to standard error
    probe env NAME           value of the variable
@@ -182,6 +183,16 @@ static void count_mounts(void) {
   printf("%ld\n", n);
 }
 
+static void print_descriptors(void) {
+  const char* space = "";
+  for (int fd = 0; fd < 65536; ++fd) {
+    if (fcntl(fd, F_GETFD) < 0) continue;
+    printf("%s%d", space, fd);
+    space = " ";
+  }
+  putchar('\n');
+}
+
 static void serve(int port, const char* text) {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -211,6 +222,8 @@ int main(int argc, char** argv) {
     read_file(argv[2]);
   } else if (strcmp(command, "ids") == 0) {
     print_ids();
+  } else if (strcmp(command, "descriptors") == 0) {
+    print_descriptors();
   } else if (strcmp(command, "mounts") == 0) {
     count_mounts();
   } else if (strcmp(command, "print") == 0 && argc == 3) {
