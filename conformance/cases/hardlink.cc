@@ -116,7 +116,8 @@ LM_CASE(hardlink, from_an_unnamed_file, .claim = "an O_TMPFILE gets a name by li
   });
 }
 
-LM_CASE(hardlink, rename_of_one_name, .claim = "renaming one name of a lower file keeps the other", .source = "um:rename-hard-link") {
+LM_CASE(hardlink, rename_of_one_name, .claim = "renaming one name of a lower file keeps the other, and both stay one file",
+        .source = "um:rename-hard-link; properties 61", .needs = {Capability::link_across_copy_up}) {
   t.Given({Layer().File("a", "x").Link("b", "a")});
   t.When([](Ops& fs) {
     fs.Rename("a", "c");

@@ -23,6 +23,18 @@ LM_CASE(special, fifo_passes_through_layers, .claim = "a fifo of a lower layer i
       if (n >= 0) seen.assign(buffer, static_cast<size_t>(n));
       return n < 0 ? errno : 0;
     });
+    fs.Utimens("p", 1'000'000'000, 2'000'000'000);
+  });
+}
+
+LM_CASE(special, writing_to_a_fifo_updates_its_time, .claim = "a write to a lower fifo updates the fifo's mtime",
+        .source = "POSIX write(); no peer") {
+  t.Given({Layer().Fifo("p", 0622)});
+  t.When([](Ops& fs) {
+    fs.Open("h", "p", O_RDWR | O_NONBLOCK);
+    fs.Do("write(p)", [&](std::string&) { return write(fs.fd("h"), "data", 4) == 4 ? 0 : errno; });
+    fs.Close("h");
+    fs.StatTimes("p");
   });
 }
 

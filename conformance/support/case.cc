@@ -59,7 +59,7 @@ const std::vector<Case>& AllCases() {
 
 CaseContext::CaseContext(const InstanceSpec& instance, Backing& backing, CapabilitySet capabilities, uint64_t seed,
                          const ImageSource* image)
-    : instance_(instance), backing_(backing), capabilities_(capabilities), seed_(seed), image_(image) {}
+    : instance_(instance), backing_(backing), capabilities_(capabilities), seed_(seed), image_(image), began_ns_(NowNs() - 1'000'000'000) {}
 
 CaseContext::~CaseContext() = default;
 
@@ -101,7 +101,9 @@ bool CaseContext::HasCode(const Status& status, Code code, const std::string& wh
 
 bool CaseContext::SameTree(const Manifest& expected, const Manifest& actual, const std::string& what,
                            const CompareOptions& options) {
-  const std::vector<Difference> differences = Compare(expected, actual, options);
+  CompareOptions compare = options;
+  if (compare.recent_after_ns == 0) compare.recent_after_ns = began_ns_;
+  const std::vector<Difference> differences = Compare(expected, actual, compare);
   return Check(differences.empty(), fmt::format("{}: {}", what, Describe(differences)));
 }
 
@@ -121,6 +123,8 @@ void CaseContext::Given(const std::vector<Layer>& layers) {
     }
   }
   given_manifest_ = model.ToManifest();
+  // A root that no layer gave a time has that of its making.
+  if (Entry& root = given_manifest_.entries[""]; root.mtime_ns == 0) root.mtime_ns = NowNs();
   Result<std::string> reference = oracle().CommitChain(layers);
   if (!reference.ok()) return Error(fmt::format("plain cannot take the layers: {}", reference.status().ToString()));
   oracle_given_ = *reference;
@@ -153,7 +157,7 @@ void CaseContext::When(const std::function<void(Ops&)>& act, const WhenOptions& 
   if (ended()) return;
   const std::string key = fmt::format("act{}", acts_++);
   WhenOptions when = options;
-  when.compare.recent_after_ns = NowNs() - 1'000'000'000;
+  when.compare.recent_after_ns = began_ns_;
 
   Result<MountedSnapshot> plain = oracle().Prepare(key, oracle_given_);
   if (!plain.ok()) return Error(fmt::format("plain cannot prepare: {}", plain.status().ToString()));

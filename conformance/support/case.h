@@ -137,6 +137,7 @@ class CaseContext {
   std::vector<std::unique_ptr<MountedSnapshot>> kept_;
   std::string given_, oracle_given_;
   Manifest given_manifest_;
+  int64_t began_ns_;   // times after this are "made during the case"
   int acts_ = 0;
   std::vector<std::string> failures_;
   std::string skip_, error_;
