@@ -196,7 +196,7 @@ TEST(ModelSnapshotter, AgreesWithTheStoreOnRandomCalls) {
     return all;
   };
   std::map<Code, int> seen;
-  for (int i = 0; i < 1500 && !testing::Test::HasFailure(); ++i) {
+  for (int i = 0; i < 600 && !testing::Test::HasFailure(); ++i) {
     const std::string one = name();
     const std::string two = name();
     const Labels given = labels();

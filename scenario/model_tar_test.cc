@@ -98,8 +98,9 @@ TEST_F(ModelTarTest, MarkersHideLowerContentInAnyOrder) {
   const std::vector<TarEntry> entries = {Tar("d", '5'),  Tar("d/.wh.x"),        Tar("d/x/new", '0', "n"),
                                          Tar(".wh.top"), Tar("e/.wh..wh..opq"), Tar("e/kept", '0', "k")};
   std::vector<size_t> order = {0, 1, 2, 3, 4, 5};
+  int count = 0;
   do {
-    if (order[0] != 0 && order[0] != 2) continue;  // a third of the orders is enough
+    if (count++ % 13 != 0) continue;  // 56 of the 720 orders
     Restart();
     Lower(Layer()
               .Dir("d")
@@ -169,7 +170,7 @@ TEST_F(ModelTarTest, RefusesWhatTheRulesForbid) {
 // Random archives over random lower trees, on few names, so that everything meets everything.
 TEST_F(ModelTarTest, AgreesWithTheRealApplicationOnRandomArchives) {
   int applied = 0;
-  for (uint32_t seed = 1; seed <= 250 && !HasFailure(); ++seed) {
+  for (uint32_t seed = 1; seed <= 150 && !HasFailure(); ++seed) {
     Restart();
     std::mt19937 random(seed);
     auto below = [&](int n) { return std::uniform_int_distribution<int>(0, n - 1)(random); };
@@ -207,7 +208,7 @@ TEST_F(ModelTarTest, AgreesWithTheRealApplicationOnRandomArchives) {
     applied += Archive(entries) == Code::kOk ? 1 : 0;
     if (HasFailure()) ADD_FAILURE() << "seed " << seed << "\n" << text;
   }
-  EXPECT_GT(applied, 80);
+  EXPECT_GT(applied, 50);
 }
 
 }  // namespace
