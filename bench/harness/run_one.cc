@@ -108,7 +108,9 @@ OneAnswer ParseAnswer(const std::string& text) {
       answer.samples[{series.value("side", ""), *metric}] = series.value("values", std::vector<double>{});
     }
   }
-  for (const auto& [name, value] : parsed.value("figures", json::object()).items()) {
+  // Named, because items() refers to the object it is called on.
+  const json figures = parsed.value("figures", json::object());
+  for (const auto& [name, value] : figures.items()) {
     if (const auto metric = MetricFromName(name)) answer.figures[*metric] = value.get<double>();
   }
   return answer;
