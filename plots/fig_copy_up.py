@@ -57,7 +57,8 @@ def draw(data):
     if not chosen:
         raise common.NothingToDraw("no latency of a copy_up workload with a parameter size")
     chosen.sort(key=lambda each: len(each[2]) == 1)
-    plot, axes = figure.panels(len(chosen), 2, 2.9)
+    shown = {series for _, rows, _ in chosen for series, _ in rows}
+    plot, axes = figure.panels(len(chosen), figure.columns_for(data, shown, 2), 2.9)
     lines = set()
     for (name, rows, order), panel in zip(chosen, axes):
         if len(order) > 1:
@@ -66,7 +67,6 @@ def draw(data):
         else:
             draw_one_size(panel, data, name, rows, order[0])
     legend = figure.line_legend(plot, data, lines) if lines else 0
-    shown = {series for _, rows, _ in chosen for series, _ in rows}
     return figure.finish(plot, data, shown, {name for name, _, _ in chosen}, bottom=0.25 * legend)
 
 

@@ -23,8 +23,9 @@ def phase_metrics(data):
     return list(found)
 
 
-def share_panel(axes, data, order, phases, colours):
-    """phases: {metric: {series: measurement}}; one stacked bar of shares per series."""
+def share_panel(axes, order, phases, colours, written_from):
+    """phases: {metric: {series: measurement}}; one stacked bar of shares per series, with the time in the fields whose
+    share is at least `written_from`."""
     for row, series in enumerate(order):
         parts = [(metric, common.middle(rows[series])) for metric, rows in phases.items() if series in rows]
         whole = sum(value for _, value in parts)
@@ -33,7 +34,7 @@ def share_panel(axes, data, order, phases, colours):
             share = 100 * value / whole if whole else 0
             colour, ink = colours[metric]
             axes.barh(row, share, left=left, color=colour, height=0.62, edgecolor=figure.BACKGROUND, linewidth=0.8)
-            if share >= 15:
+            if share >= written_from:
                 axes.text(left + share / 2, row, common.human(value, "ns"), ha="center", va="center", fontsize=8,
                           color=ink)
             left += share
@@ -68,7 +69,8 @@ def draw(data):
         title = "whole start" + (f" ({common.params_text(params)})" if params else "")
         figure.dot_panel(axes[2 * number], data, totals, "ns", "latency", title, raw, ratios)
         phases = {m: {s: row for (s, k), row in data.rows(WORKLOAD, m).items() if k == key} for m in metrics}
-        share_panel(axes[2 * number + 1], data, [s for s in data.series if s in totals], phases, colours)
+        narrow = figure.columns_for(data, totals, 2) == 1
+        share_panel(axes[2 * number + 1], [s for s in data.series if s in totals], phases, colours, 21 if narrow else 15)
         axes[2 * number + 1].set_title("phases" + (f" ({common.params_text(params)})" if params else ""), loc="left")
     patches = [matplotlib.patches.Patch(color=colours[m][0], label=m.removeprefix("phase_")) for m in metrics]
     if patches:

@@ -30,6 +30,7 @@ INK = "#0f1114"
 CHALK = "#fdfdfd"
 
 WIDTH = 9.4  # inches: 900 pixels at 100 %
+LONG_NAME = 20  # characters
 LOG_FROM = 4  # factors above this are shown on a logarithmic axis
 
 plt.rcParams.update({
@@ -79,7 +80,7 @@ def scale_axis(axes, which, values, unit, label, allow_log=True, fewer=5):
     else:
         high = max(values, default=1) or 1
         ticks = MaxNLocator(fewer, steps=[1, 2, 2.5, 5, 10]).tick_values(0, high / divisor)
-        axis.set_major_locator(FixedLocator([t * divisor for t in ticks]))
+        axis.set_major_locator(FixedLocator([t * divisor for t in ticks if t * divisor <= high * 1.06]))
         limits(0, high * 1.06)
     axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v / divisor:,.6g}"))
     getattr(axes, f"set_{which}label")(f"{label} [{suffix}]")
@@ -168,6 +169,11 @@ def line_legend(figure, data, shown):
     figure.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.01, 0.0), ncol=columns,
                   bbox_transform=figure.transFigure)
     return math.ceil(len(handles) / columns)
+
+
+def columns_for(data, series, wanted):
+    """How many panels with names at their left fit beside each other: `wanted`, or one where a name is long."""
+    return 1 if max(len(data.label(s)) for s in series) > LONG_NAME else wanted
 
 
 def panels(count, columns, panel_height, extra_height=0.0):
