@@ -17,7 +17,7 @@ using ::testing::IsEmpty;
 
 // The machine cannot: no such program, no such file system. Anything else that a probe says is a failure.
 bool MachineLacksIt(const Status& probe) {
-  return probe.code() == Code::kNotFound || probe.error_number() == ENODEV || probe.error_number() == ENOTTY;
+  return probe.code() == Code::kNotFound || probe.error_number() == ENODEV;
 }
 
 // The root of a new snapshot has the time it was made, so a comparison starts with setting it.
