@@ -211,7 +211,7 @@ MountedSnapshot* CaseContext::PrepareOnGiven(const std::string& key) {
 
 void CaseContext::SameAsModel(const std::function<void(Snapshotter&)>& calls) {
   if (ended()) return;
-  ModelSnapshotter model;
+  ModelSnapshotter model(Has(Capability::rebase));
   RecordingSnapshotter expected(model);
   calls(expected);
   RecordingSnapshotter seen(api());
