@@ -63,7 +63,9 @@ Status Fixture::SameTree(const Manifest& expected, const Manifest& actual, const
   Manifest seen = actual;
   for (const auto& [path, entry] : expected.entries) {
     const auto it = seen.entries.find(path);
-    if (entry.mtime_ns == -1 && it != seen.entries.end()) it->second.mtime_ns = -1;
+    // -1: nobody stated it. 0 at the root: no layer did, so it is the time of the directory's making.
+    const bool unstated = entry.mtime_ns == -1 || (path.empty() && entry.mtime_ns == 0);
+    if (unstated && it != seen.entries.end()) it->second.mtime_ns = entry.mtime_ns;
   }
   for (const std::string& path : unspecified_mtimes) {
     const auto want = expected.entries.find(path);

@@ -102,16 +102,16 @@ OneAnswer ParseAnswer(const std::string& text) {
                    : verdict == "wrong" ? WorkloadVerdict::kWrong
                                         : WorkloadVerdict::kNotRun;
   answer.reason = parsed.value("reason", "");
-  for (const json& series : parsed.value("samples", json::array())) {
+  const json all_samples = parsed.value("samples", json::array());
+  const json all_figures = parsed.value("figures", json::object());
+  for (const json& series : all_samples) {
     const auto metric = MetricFromName(series.value("metric", ""));
     if (metric) {
       answer.samples[{series.value("side", ""), *metric}] = series.value("values", std::vector<double>{});
     }
   }
-  // Named, because items() refers to the object it is called on.
-  const json figures = parsed.value("figures", json::object());
-  for (const auto& [name, value] : figures.items()) {
-    if (const auto metric = MetricFromName(name)) answer.figures[*metric] = value.get<double>();
+  for (const auto& [name, value] : all_figures.items()) {
+    if (const auto metric = MetricFromName(name); metric && value.is_number()) answer.figures[*metric] = value;
   }
   return answer;
 }

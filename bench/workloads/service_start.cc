@@ -90,7 +90,7 @@ class ServiceStart : public FixtureWorkload {
   }
 
   Status StopOnDriver() {
-    LM_TRY(on_driver_->Stop(std::chrono::seconds(5)).status());
+    LM_TRY(on_driver_->Stop(Grace()).status());
     on_driver_.reset();
     LM_TRY(snapshot_.Unmount());
     return api().Remove(key_);
@@ -104,10 +104,13 @@ class ServiceStart : public FixtureWorkload {
   }
 
   Status StopOnBind() {
-    LM_TRY(on_bind_->Stop(std::chrono::seconds(5)).status());
+    LM_TRY(on_bind_->Stop(Grace()).status());
     on_bind_.reset();
     return bind_.Unmount();
   }
+
+  // A service gets time to end; the static server has nothing to tidy up.
+  std::chrono::milliseconds Grace() const { return std::chrono::milliseconds(own_service_ ? 3000 : 0); }
 
   std::string top_, raw_root_, key_, body_;
   Fd probe_;
