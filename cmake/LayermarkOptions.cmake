@@ -8,10 +8,6 @@ endif()
 target_compile_definitions(layermark_options INTERFACE _GNU_SOURCE _FILE_OFFSET_BITS=64)
 target_include_directories(layermark_options INTERFACE
   ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/generated)
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  # GCC 12 sees overlapping copies in std::string's assignment when it optimises (its bug 105651); no such copy exists.
-  target_compile_options(layermark_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>)
-endif()
 if(LAYERMARK_WERROR)
   target_compile_options(layermark_options INTERFACE -Werror)
 endif()
