@@ -138,7 +138,9 @@ Status Scanner::ScanDirectory(size_t index, bool with_lower) {
     plan_.nodes.push_back(std::move(node));
   }
   for (DiffNode& child : children) {
-    const bool directory = S_ISDIR(child.upper.st_mode), merged = child.in_lower;
+    // L49: what is mounted on a directory is not part of the tree.
+    const bool directory = S_ISDIR(child.upper.st_mode) && child.upper.st_dev == plan_.nodes[0].upper.st_dev;
+    const bool merged = child.in_lower;
     plan_.nodes.push_back(std::move(child));
     if (directory) LM_TRY(ScanDirectory(plan_.nodes.size() - 1, merged));
   }

@@ -79,6 +79,7 @@ Result<ConfigFile> ReadConfigFile(std::string_view text, const std::string& what
   config.architecture = JsonStringOr(root, "architecture", "");
   config.os = JsonStringOr(root, "os", "");
   if (const json* run = JsonMember(root, "config")) {
+    if (!run->is_object()) return InvalidArgument(what + ": \"config\" is not an object");
     LM_ASSIGN(config.entrypoint, JsonStrings(*run, "Entrypoint", what));
     LM_ASSIGN(config.cmd, JsonStrings(*run, "Cmd", what));
     LM_ASSIGN(config.env, JsonStrings(*run, "Env", what));
@@ -98,7 +99,7 @@ Result<ConfigFile> ReadConfigFile(std::string_view text, const std::string& what
     }
   }
   const json* rootfs = JsonMember(root, "rootfs");
-  if (rootfs == nullptr) return InvalidArgument(what + ": no \"rootfs\"");
+  if (rootfs == nullptr || !rootfs->is_object()) return InvalidArgument(what + ": no \"rootfs\"");
   LM_ASSIGN(file.diff_ids, JsonStrings(*rootfs, "diff_ids", what));
   for (const std::string& diff_id : file.diff_ids) {
     if (!IsSha256Digest(diff_id))

@@ -1,8 +1,11 @@
 // OCI layer tars: applying one to a directory, and producing one from two directories.
 //
 // The rules are those of the OCI image specification's layer page (reference ids L1 to L51 in comments).
-// Tars are untrusted: nothing is created, changed or removed outside the root (openat2 RESOLVE_IN_ROOT for
-// every parent), sizes and names are bounded, a malformed archive is kInvalidArgument with the entry's name.
+// Tars are untrusted: nothing is created, changed or removed outside the root (every directory on the way is
+// opened by one name, symlinks of the image are resolved as if the root were "/"), sizes, names and depths
+// are bounded, a malformed archive is kInvalidArgument with the entry's name, a truncated one kDataLoss, a
+// claim beyond a bound kOutOfRange. What the specification leaves open is decided at the head of
+// tar_apply.cc.
 #ifndef LAYERMARK_CORE_OCI_LAYER_TAR_H_
 #define LAYERMARK_CORE_OCI_LAYER_TAR_H_
 
