@@ -6,12 +6,14 @@ once per run. Exit status: 0 made, 2 a record cannot be read or the page cannot 
 
 import argparse
 import concurrent.futures
+import ctypes
 import glob
 import html
 import importlib
 import multiprocessing
 import os
 import re
+import signal
 import sys
 
 import jinja2
@@ -70,9 +72,17 @@ def make_figures(data, directory):
     """[{name, title, caption, svg, left_out, problem, place}] of every figure script, drawn by a process per processor."""
     modules = figure_modules()
     context = multiprocessing.get_context("fork")
-    with concurrent.futures.ProcessPoolExecutor(min(len(os.sched_getaffinity(0)), len(modules)), context) as pool:
+    with concurrent.futures.ProcessPoolExecutor(min(len(os.sched_getaffinity(0)), len(modules)), context,
+                                                initializer=_die_with, initargs=(os.getpid(),)) as pool:
         waiting = [pool.submit(_make_named, module.__name__, data, directory) for module in modules]
         return [future.result() for future in waiting]
+
+
+def _die_with(parent):
+    """A worker whose parent was killed would wait for work for ever: let the kernel end it as well."""
+    ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)  # 1: PR_SET_PDEATHSIG
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _make_named(name, data, directory):

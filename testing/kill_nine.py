@@ -1,0 +1,189 @@
+#!/usr/bin/python3
+"""Kills layermark with SIGKILL at moments spread over a run, and its FUSE daemons likewise, and looks at what is left.
+
+Afterwards no mount, bound loop device, process or file outside --out may be there that was not there before.
+The short form runs with the tests; the full form of the acceptance list is:  testing/kill_nine.py --runs 50 --fuse-runs 20
+Exit status: 0 nothing was left, 1 something was, 2 it could not be tried.
+"""
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+
+WATCHED = ["/tmp", "/var/tmp", "/mnt", "/media", "/srv", "/run", "/dev/shm"]
+
+
+def mounts():
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as f:
+        return {" ".join(line.split()[3:6]) for line in f}
+
+
+def loops():
+    bound = set()
+    for name in os.listdir("/sys/block"):
+        if name.startswith("loop") and os.path.exists(f"/sys/block/{name}/loop/backing_file"):
+            with open(f"/sys/block/{name}/loop/backing_file", encoding="utf-8", errors="replace") as f:
+                bound.add(f"{name}: {f.read().strip()}")
+    return bound
+
+
+def marked(mark):
+    """Processes that carry the mark in their environment, which every child of the run inherits."""
+    found = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as f:
+                if mark.encode() not in f.read():
+                    continue
+            with open(f"/proc/{pid}/comm", encoding="utf-8") as f:
+                found[int(pid)] = f.read().strip()
+        except OSError:
+            continue
+    return found
+
+
+def namespaces(kind):
+    found = set()
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            found.add(os.readlink(f"/proc/{pid}/ns/{kind}"))
+        except OSError:
+            continue
+    return found
+
+
+def files():
+    found = set()
+    for directory in WATCHED:
+        try:
+            found.update(os.path.join(directory, name) for name in os.listdir(directory) if "layermark" in name or directory in ("/mnt", "/media", "/srv"))
+        except OSError:
+            continue
+    return found
+
+
+class World:
+    """What there was before, to be compared with what there is afterwards."""
+
+    def __init__(self, scratch, mark):
+        self.scratch, self.mark = scratch, mark
+        self.before = (mounts(), loops(), files())
+
+    def left(self):
+        m, l, f = mounts() - self.before[0], loops(), files() - self.before[2]
+        # A loop device of somebody else may come meanwhile; ours have no name, or one below the scratch directory.
+        new_loops = {x for x in l - self.before[1] if "(deleted)" in x or self.scratch in x}
+        problems = [f"mount: {x}" for x in m] + [f"loop device: {x}" for x in new_loops]
+        problems += [f"process: {pid} {comm}" for pid, comm in marked(self.mark).items()]
+        problems += [f"file: {x}" for x in f if not x.startswith(self.scratch)]
+        return problems
+
+    def settle(self, seconds=30):
+        """What stays for all that time: the kernel needs a moment, and somebody else's loop devices come and go."""
+        end = time.monotonic() + seconds
+        staying = set(self.left())
+        while staying and time.monotonic() < end:
+            time.sleep(0.1)
+            staying &= set(self.left())
+        return sorted(staying)
+
+
+def start(program, arguments, mark, out):
+    environment = dict(os.environ, LAYERMARK_KILL_MARK=mark)
+    return subprocess.Popen([program, *arguments, "--out", out], env=environment, stdout=subprocess.DEVNULL,
+                            stderr=subprocess.DEVNULL, start_new_session=True)
+
+
+def kill_run(program, arguments, delay, scratch):
+    mark = uuid.uuid4().hex
+    world = World(scratch, mark)
+    process = start(program, arguments, mark, os.path.join(scratch, "out"))
+    try:
+        process.wait(delay)
+        when = "after its end"
+    except subprocess.TimeoutExpired:
+        when = "while it ran"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    return when, world.settle()
+
+
+def kill_daemon(program, arguments, delay, scratch):
+    mark = uuid.uuid4().hex
+    world = World(scratch, mark)
+    process = start(program, arguments, mark, os.path.join(scratch, "out"))
+    time.sleep(delay)
+    killed = 0
+    while process.poll() is None and killed == 0:
+        for pid, comm in marked(mark).items():
+            if comm.startswith("fuse-overlayfs"):
+                os.kill(pid, signal.SIGKILL)
+                killed += 1
+                break
+        time.sleep(0.002)
+    try:
+        process.wait(300)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return killed, [f"the run hung after its FUSE daemon was killed at {delay:.1f} s"] + world.settle()
+    return killed, world.settle()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", default="build/release/cli/layermark")
+    parser.add_argument("--runs", type=int, default=50)
+    parser.add_argument("--fuse-runs", type=int, default=20)
+    parser.add_argument("--filter", action="append", default=[], help="handed on: a shorter run")
+    parser.add_argument("--driver", action="append", default=[], help="handed on")
+    options = parser.parse_args()
+    if os.geteuid() != 0:
+        print("kill_nine: needs root", file=sys.stderr)
+        return 2
+    program = os.path.abspath(options.program)
+    arguments = ["run", "--profile", "smoke"]
+    for value in options.filter:
+        arguments += ["--filter", value]
+    for value in options.driver:
+        arguments += ["--driver", value]
+    scratch = tempfile.mkdtemp(prefix="kill-nine.")
+    failures = 0
+    try:
+        began = time.monotonic()
+        whole = start(program, arguments, uuid.uuid4().hex, os.path.join(scratch, "out"))
+        status = whole.wait()
+        length = time.monotonic() - began
+        if status == 2:
+            print(f"kill_nine: the run itself cannot work here (exit {status})", file=sys.stderr)
+            return 2
+        print(f"a whole run takes {length:.1f} s and exits {status}")
+        for i in range(options.runs):
+            delay = length * (i + 0.5) / options.runs
+            when, problems = kill_run(program, arguments, delay, scratch)
+            failures += bool(problems)
+            print(f"killed at {delay:6.2f} s ({when}): {'; '.join(problems) or 'nothing left'}", flush=True)
+        fuse = ["check", "--driver", "fuse_overlayfs"] + sum((["--filter", f] for f in options.filter), [])
+        hits = 0
+        for i in range(options.fuse_runs):
+            delay = 0.2 + 0.35 * i
+            killed, problems = kill_daemon(program, fuse, delay, scratch)
+            hits += killed
+            failures += bool(problems)
+            print(f"FUSE daemon at {delay:5.2f} s ({killed} killed): {'; '.join(problems) or 'nothing left'}", flush=True)
+        if options.fuse_runs and not hits:
+            print("kill_nine: no FUSE daemon was ever met", file=sys.stderr)
+            return 2
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    print(f"{options.runs + options.fuse_runs - failures} passed, {failures} failed")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
