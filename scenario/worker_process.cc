@@ -17,6 +17,15 @@
 
 #include "core/sys/namespaces.h"
 
+#if defined(__SANITIZE_THREAD__)
+// A worker may start threads; the thread sanitizer takes its fork for one of a process with threads and would
+// end it.
+extern "C" const char* __tsan_default_options();
+extern "C" const char* __tsan_default_options() {
+  return "die_after_fork=0";
+}
+#endif
+
 namespace layermark {
 
 // Written by the head, read by the parent once the head has ended; the order comes from wait.
