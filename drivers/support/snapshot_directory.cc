@@ -9,6 +9,12 @@
 #include "core/sys/fd.h"
 
 namespace layermark {
+namespace {
+
+// XFS shows root its access lists twice: as the system.posix_acl_* that everyone sees, and in its own form.
+constexpr char kXfsAccessLists[] = "trusted.SGI_ACL_";
+
+}  // namespace
 
 Status MakeDirectory(const std::string& path, mode_t mode) {
   if (mkdir(path.c_str(), mode) != 0) return Status::Errno("mkdir", path);
@@ -26,7 +32,8 @@ Status CopyRootAttributes(const std::string& from, const std::string& to,
   for (const Xattr& xattr : xattrs) {
     const bool stays = std::any_of(private_prefixes.begin(), private_prefixes.end(),
                                    [&](const std::string& prefix) { return xattr.name.starts_with(prefix); });
-    if (!stays) LM_TRY(SetXattrAt(AT_FDCWD, to, xattr.name, xattr.value));
+    if (!stays && !xattr.name.starts_with(kXfsAccessLists))
+      LM_TRY(SetXattrAt(AT_FDCWD, to, xattr.name, xattr.value));
   }
   if (chmod(to.c_str(), stat.st_mode & 07777) != 0) return Status::Errno("chmod", to);
   const struct timespec times[2] = {stat.st_atim, stat.st_mtim};
