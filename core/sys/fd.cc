@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <array>
 
+#include "core/sys/xattr_alias.h"
+
 namespace layermark {
 namespace {
 
@@ -247,6 +249,7 @@ Result<std::vector<Xattr>> ListXattrsAt(int dir_fd, const std::string& path) {
   for (size_t i = 0; i < names->size();) {
     std::string name(names->c_str() + i);
     i += name.size() + 1;
+    if (IsXattrAlias(name)) continue;
     Result<std::string> value = GetXattr(at, name, path);
     if (!value.ok()) {
       if (value.status().error_number() == ENODATA) continue;  // removed since it was listed

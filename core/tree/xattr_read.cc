@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "core/sys/xattr_alias.h"
+
 namespace layermark {
 
 Status XattrReader::ReadFd(int fd, const std::string& path, std::vector<Xattr>* out) {
@@ -30,7 +32,7 @@ Status XattrReader::Read(int fd, const char* proc_path, const std::string& path,
   for (const char* name = names_.get(); name < names_.get() + length;
        name += std::string_view(name).size() + 1) {
     auto ignored = [&](const std::string& prefix) { return std::string_view(name).starts_with(prefix); };
-    if (std::any_of(ignored_.begin(), ignored_.end(), ignored)) continue;
+    if (IsXattrAlias(name) || std::any_of(ignored_.begin(), ignored_.end(), ignored)) continue;
     if (!value_) value_ = std::make_unique_for_overwrite<char[]>(XATTR_SIZE_MAX);
     ssize_t size = proc_path != nullptr ? lgetxattr(proc_path, name, value_.get(), XATTR_SIZE_MAX)
                                         : fgetxattr(fd, name, value_.get(), XATTR_SIZE_MAX);

@@ -12,6 +12,8 @@
 #include <functional>
 #include <string_view>
 
+#include "core/sys/xattr_alias.h"
+
 namespace layermark {
 namespace {
 
@@ -45,6 +47,7 @@ Result<size_t> ListNames(const List& list, std::vector<char>& buffer) {
 
 Status CopyNames(const XattrCalls& calls, const char* names, size_t length, std::vector<char>& value) {
   for (const char* name = names; name < names + length; name += std::string_view(name).size() + 1) {
+    if (IsXattrAlias(name)) continue;
     ssize_t n = calls.get(name, value.data(), value.size());
     if (n < 0) return Status::Errno("getxattr", name, errno);
     if (calls.set(name, value.data(), static_cast<size_t>(n)) != 0)

@@ -22,6 +22,7 @@
 #include "core/tree/compare.h"
 #include "core/tree/layer.h"
 #include "core/tree/manifest.h"
+#include "testing/scratch_file_system.h"
 
 namespace layermark {
 namespace {
@@ -92,7 +93,7 @@ class CopyEngineTest : public ::testing::Test {
   Fd from_, to_;
 };
 
-Layer Everything() {
+Layer Everything(size_t long_target = 4000) {
   Layer layer;
   layer.Dir("bin", 0711).File("bin/suid", "#!", 04755).File("bin/capable", "x", 0755);
   layer.SetXattr("bin/capable", "security.capability", kCapability);
@@ -107,7 +108,7 @@ Layer Everything() {
       .File("owned/file", "text", 0400)
       .Chown("owned/file", 1000, 7);
   layer.File("empty", "", 0).File("block", std::string(4096, 'b')).File("large", std::string(700'001, 'l'));
-  layer.Symlink("link", "../nowhere").Chown("link", 12, 13).Symlink("long", std::string(4000, 's'));
+  layer.Symlink("link", "../nowhere").Chown("link", 12, 13).Symlink("long", std::string(long_target, 's'));
   layer.SetXattr("link", "trusted.note", "of a symlink");
   layer.Link("owned/other", "large").Link("large2", "large").Link("link2", "link");
   layer.Fifo("fifo", 0666).Chown("fifo", 3, 4).Mknod("socket", S_IFSOCK | 0600);
@@ -289,6 +290,26 @@ TEST_F(CopyEngineTest, AMountBelowTheSourceIsAnError) {
     ASSERT_FALSE(counts.ok());
     EXPECT_EQ(counts.status().error_number(), EXDEV) << counts.status().ToString();
   }).join();
+}
+
+TEST_F(CopyEngineTest, AccessListsOnXfsWhichShowsThemTwice) {
+  Status status = testing::WithPrivateMounts([this] {
+    auto fs = testing::ScratchFileSystem::Create("xfs", ::testing::TempDir());
+    ASSERT_TRUE(fs.ok()) << fs.status().ToString();
+    ASSERT_TRUE(MakeDirs(fs->path() + "/from").ok());
+    ASSERT_TRUE(MakeDirs(fs->path() + "/to").ok());
+    from_ = Open(fs->path() + "/from", O_RDONLY | O_DIRECTORY).value();
+    to_ = Open(fs->path() + "/to", O_RDONLY | O_DIRECTORY).value();
+    Fill(Everything(1000));  // XFS takes no longer symlink than 1024
+    Copy({.method = CopyMethod::kCopyFileRange});
+    EXPECT_EQ(Differences(), "");
+    Manifest copied = ReadManifest(to_.get()).value();
+    EXPECT_EQ(copied.entries.at("acl/file").xattrs.size(), 1u);
+    EXPECT_EQ(GetXattrAt(to_.get(), "acl", "system.posix_acl_default").value(), UserAcl(5));
+    from_ = Fd();
+    to_ = Fd();
+  });
+  ASSERT_TRUE(status.ok()) << status.ToString();
 }
 
 }  // namespace
