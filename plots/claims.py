@@ -99,7 +99,7 @@ def sharing(data):
 
     number = params["containers"]
     text, others = compared(data, space, more=count)
-    return {"title": "How small?", "text": f"{number} container{'' if number == '1' else 's'} of one image take {text}",
+    return {"title": "How small?", "text": f"{number} container{'' if number == '1' else 's'} of one image add to it {text}",
             "others": others}
 
 
@@ -111,7 +111,8 @@ def threats(data):
         found = []
         machine = environment.get("hypervisor") or environment.get("virtualization")
         if machine and machine not in ("none", "0"):
-            found.append(f"The machine is virtual ({machine}): neighbours may take time and disk.")
+            which = "" if machine.startswith("yes") else f" ({machine})"
+            found.append(f"The machine is virtual{which}: neighbours may take time and disk.")
         elif machine is None:
             found.append("The record does not say whether the machine is virtual.")
         devices = {s.device for s in data.series if s.run == number - 1}

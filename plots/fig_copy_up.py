@@ -58,7 +58,8 @@ def draw(data):
         raise common.NothingToDraw("no latency of a copy_up workload with a parameter size")
     chosen.sort(key=lambda each: len(each[2]) == 1)
     shown = {series for _, rows, _ in chosen for series, _ in rows}
-    plot, axes = figure.panels(len(chosen), figure.columns_for(data, shown, 2), 2.9)
+    heights = [2.9 if len(order) > 1 else figure.dots_height(len(shown)) for _, _, order in chosen]
+    plot, axes = figure.panels(heights, figure.columns_for(data, shown, 2))
     lines = set()
     for (name, rows, order), panel in zip(chosen, axes):
         if len(order) > 1:

@@ -21,7 +21,7 @@ def draw(data):
     points = {}
     for (series, key), row in rows.items():
         points.setdefault(series, []).append((depths.index(dict(key)["layers"]), row))
-    plot, (axes,) = figure.panels(1, 1, 3.6)
+    plot, (axes,) = figure.panels([3.6], 1)
     figure.line_panel(axes, data, points, "ns", "latency", "mount and unmount", "layers", depths)
     legend = figure.line_legend(plot, data, points)
     return figure.finish(plot, data, points, {WORKLOAD}, bottom=0.25 * legend)

@@ -8,8 +8,8 @@ import figure
 
 NAME = "overview"
 TITLE = "Start, bytes and inodes by driver"
-CAPTION = ("Left: median time of a container start with its 95 % interval. Middle and right: what the containers of one image "
-           "take on the disk and in the inode table.")
+CAPTION = ("Left: median time of a container start with its 95 % interval. Middle and right: what containers of one "
+           "image add to it, on the disk and in the inode table, when each writes one small file.")
 
 
 def nearest(sets, parameter, wanted):
@@ -36,7 +36,7 @@ def chosen(data):
         found = entries(data, "sharing_containers", metric, params)
         if found:
             number = params["containers"]
-            panels.append((f"{label} of {number} container{'' if number == '1' else 's'}", label, unit, found))
+            panels.append((f"{number} container{'' if number == '1' else 's'}: added {label}", label, unit, found))
     return panels
 
 
@@ -45,7 +45,7 @@ def draw(data):
     if not panels:
         raise common.NothingToDraw("neither container_start nor sharing_containers was measured")
     shown = set().union(*(found for _, _, _, found in panels))
-    plot, axes = figure.panels(len(panels), 3, 1.0 + 0.32 * len(shown))
+    plot, axes = figure.panels([figure.dots_height(len(shown))] * len(panels), 3)
     for number, (panel, (title, label, unit, found)) in enumerate(zip(axes, panels)):
         notes = {s: common.human(common.middle(row), unit) for s, row in found.items()}
         figure.dot_panel(panel, data, found, unit, label, title, notes=notes, ticks=3)

@@ -8,7 +8,8 @@ import sharing_panels
 
 NAME = "sharing_inodes"
 TITLE = "Inodes for many containers of one image"
-CAPTION = ("Inodes that the driver's files take, each counted once: an exact number, the same in every run. A file system "
+CAPTION = ("Inodes that the driver's files take on top of what was there, each counted once: an exact number, the same in "
+           "every run. A file system "
            "with a fixed inode table is full when they run out, whatever the bytes.")
 
 

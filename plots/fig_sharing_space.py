@@ -8,8 +8,8 @@ import sharing_panels
 
 NAME = "sharing_space"
 TITLE = "Bytes for many containers of one image"
-CAPTION = ("Growth of the backing file system's used space over the snapshots of N containers (or images). A driver that "
-           "shares is flat, a driver that copies grows with N.")
+CAPTION = ("Growth of the backing file system's used space: by N containers of an image that is there already, each of which "
+           "writes one small file; and by a base with N images on it. A driver that copies pays the whole image each time.")
 
 
 def draw(data):

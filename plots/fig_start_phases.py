@@ -58,7 +58,7 @@ def draw(data):
         colours[metric] = (matplotlib.colors.to_hex(map_(position)), figure.CHALK if position < 0.5 else figure.INK)
     shown = set()
     tallest = len({s for s, _ in data.rows(WORKLOAD, "latency")})
-    plot, axes = figure.panels(2 * len(settings), 2, 0.95 + 0.3 * tallest)
+    plot, axes = figure.panels([figure.dots_height(tallest)] * 2 * len(settings), 2)
     for number, params in enumerate(settings):
         key = common.params_key(params)
         totals = {s: row for (s, k), row in data.rows(WORKLOAD, "latency").items() if k == key}

@@ -67,7 +67,7 @@ def draw(data):
     heads = [broken(data.label(s), width) for s in order]
     lines = max(text.count("\n") + 1 for text, _ in fields.values())
     head_lines = max(head.count("\n") + 1 for head in heads)
-    plot, (axes,) = figure.panels(1, 1, 0.5 + 0.15 * head_lines + (0.12 + 0.14 * lines) * len(names))
+    plot, (axes,) = figure.panels([0.5 + 0.15 * head_lines + (0.12 + 0.14 * lines) * len(names)], 1)
     for (x, y), (text, colour) in fields.items():
         put(axes, x, y, text, colour)
     axes.set_xlim(-0.5, len(order) - 0.5)

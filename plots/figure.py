@@ -176,15 +176,22 @@ def columns_for(data, series, wanted):
     return 1 if max(len(data.label(s)) for s in series) > LONG_NAME else wanted
 
 
-def panels(count, columns, panel_height, extra_height=0.0):
-    """A figure with `count` panels in a grid; the axes that are left over are removed. Returns (figure, [axes])."""
-    columns = min(columns, count)
-    rows = math.ceil(count / columns)
-    figure, grid = plt.subplots(rows, columns, squeeze=False, figsize=(WIDTH, rows * panel_height + extra_height))
+def dots_height(count):
+    """Inches for a panel with that many rows of dots."""
+    return 0.95 + 0.28 * max(3, count)
+
+
+def panels(heights, columns):
+    """A figure with a panel of each of `heights` inches, in a grid whose rows are as high as their highest; the axes that
+    are left over are removed. Returns (figure, [axes])."""
+    columns = min(columns, len(heights))
+    rows = [max(heights[start:start + columns]) for start in range(0, len(heights), columns)]
+    figure, grid = plt.subplots(len(rows), columns, squeeze=False, figsize=(WIDTH, sum(rows)),
+                                gridspec_kw={"height_ratios": rows})
     axes = list(grid.flat)
-    for spare in axes[count:]:
+    for spare in axes[len(heights):]:
         spare.remove()
-    return figure, axes[:count]
+    return figure, axes[:len(heights)]
 
 
 def finish(figure, data, shown, workloads, bottom=0.0):

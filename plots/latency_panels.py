@@ -25,8 +25,8 @@ def draw(data, chosen, columns=2):
         shown.update(entries, gaps)
     if not plots:
         raise common.NothingToDraw("no latency of these workloads in the record")
-    tallest = max(len(entries.keys() | gaps) for entries, _, _, gaps, _ in plots)
-    plot, axes = figure.panels(len(plots), figure.columns_for(data, shown, columns), 0.95 + 0.27 * tallest)
+    heights = [figure.dots_height(len(entries.keys() | gaps)) for entries, _, _, gaps, _ in plots]
+    plot, axes = figure.panels(heights, figure.columns_for(data, shown, columns))
     for panel, (entries, raw, notes, gaps, title) in zip(axes, plots):
         figure.dot_panel(panel, data, entries, "ns", "latency", title, raw, notes, gaps)
     return figure.finish(plot, data, shown, {workload for workload, _, _ in chosen})

@@ -24,7 +24,7 @@ def draw(data, metrics, label):
     if not plots:
         names = ", ".join(name for name, _, _ in WORKLOADS)
         raise common.NothingToDraw(f"no {' or '.join(metrics)} of {names} in the record")
-    plot, axes = figure.panels(len(plots), 2, 3.4)
+    plot, axes = figure.panels([3.4] * len(plots), 2)
     shown = set()
     for panel, (workload, parameter, x_label, metric, rows) in zip(axes, plots):
         counts = sorted({dict(key)[parameter] for _, key in rows}, key=common.natural)

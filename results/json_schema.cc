@@ -126,7 +126,7 @@ class Validator {
 
   Status CheckAnyOf(const Json& value, const Json& rule, const std::string& where) const {
     for (const Json& part : rule) {
-      const Status status = Check(value, part, where);
+      Status status = Check(value, part, where);
       if (status.ok() || status.code() == Code::kInternal) return status;
     }
     return Broken(where, "fits none of the allowed forms: " + Shown(value));

@@ -100,9 +100,9 @@ def add_driver(builder, driver, place):
         for count in counts:
             params = {parameter: str(count)}
             builder.workload(place, workload, params)
-            builder.value(place, workload, params, "pool_bytes", image * 1.1 + count * (20480 if shares else image))
-            builder.value(place, workload, params, "allocated_bytes", image + count * (16384 if shares else image))
-            builder.value(place, workload, params, "inodes", 11000 + count * (3 if shares else 11000))
+            builder.value(place, workload, params, "pool_bytes", count * (20480 if shares else image * 1.1))
+            builder.value(place, workload, params, "allocated_bytes", count * (16384 if shares else image))
+            builder.value(place, workload, params, "inodes", count * (5 if shares else 11000))
             builder.value(place, workload, params, "whiteouts", 12 if shares and driver != "btrfs" else 0)
 
 

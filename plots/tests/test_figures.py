@@ -94,7 +94,7 @@ class Legible(unittest.TestCase):
         self.check(record)
 
     def test_the_measure_notices_what_it_should(self):
-        plot, (axes,) = figure.panels(1, 1, 2)
+        plot, (axes,) = figure.panels([2], 1)
         axes.text(0.5, 0.5, "one text", transform=axes.transAxes)
         axes.text(0.52, 0.5, "another", transform=axes.transAxes)
         axes.text(1.2, 0.2, "outside", transform=axes.transAxes)

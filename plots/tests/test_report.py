@@ -181,6 +181,8 @@ class Gaps(unittest.TestCase):
         with open(os.path.join(self.out, "report.html"), encoding="utf-8") as file:
             page = Page(file.read())
         self.assertEqual(page.problems, [])
+        for link in page.links:
+            self.assertTrue(link.startswith("#") or os.path.exists(os.path.join(self.out, link)), link)
         return page
 
     def test_a_run_with_verdicts_alone(self):
@@ -190,6 +192,7 @@ class Gaps(unittest.TestCase):
         self.assertIn("Nothing was timed.", page.text)
         self.assertIn("Interrupted.", page.text)
         self.assertIn("No figure “Whiteouts", page.text)
+        self.assertFalse(os.path.exists(os.path.join(self.out, "figures", "whiteout.png")))
         result = run("fig_depth.py", os.path.join(self.temporary.name, "run"), "--out", self.out)
         self.assertEqual(result.returncode, 3)
         self.assertIn("no latency of stack_mount", result.stderr)
