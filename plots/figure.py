@@ -5,6 +5,7 @@ draw raises common.NothingToDraw where the record has nothing for it. The page t
 """
 
 import argparse
+import logging
 import math
 import os
 import sys
@@ -13,6 +14,8 @@ import textwrap
 import matplotlib
 
 matplotlib.use("Agg")
+# The first import on a machine builds a font cache and says so on standard error, where users expect problems only.
+logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 
 import matplotlib.pyplot as plt  # noqa: E402  (the backend comes first)
 from matplotlib.lines import Line2D  # noqa: E402
