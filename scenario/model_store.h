@@ -69,7 +69,9 @@ class ModelStore {
       pending.pop_back();
       fn(path, id);
       for (const auto& [name, child] : Get(id).children) {
-        pending.emplace_back(path.empty() ? name : path + "/" + name, child);
+        std::string below = path;
+        if (!below.empty()) below += '/';
+        pending.emplace_back(below.append(name), child);
       }
     }
   }
