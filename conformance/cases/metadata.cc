@@ -116,6 +116,15 @@ LM_CASE(metadata, an_owner_may_change_what_is_his, .claim = "the owner of a lowe
   });
 }
 
+LM_CASE(metadata, set_group_id_directory_keeps_the_bit,
+        .claim = "a lower set-group-ID directory keeps the bit when something is made in it", .source = "properties 90; L16; no peer") {
+  t.Given({Layer().Dir("d", 02775).Chown("d", 0, 500).File("d/f", "x")});
+  t.When([](Ops& fs) {
+    fs.Create("d/new", "x");
+    fs.Stat("d");
+  });
+}
+
 LM_CASE(metadata, directory_mtime_changes_with_its_entries, .claim = "creating and removing entries updates the mtime of a lower directory, reading does not",
         .source = "properties 86; pjd:mkdir") {
   t.Given({Layer().Dir("a").Dir("b").Dir("c").File("c/f", "x")});
