@@ -213,9 +213,27 @@ class Session {
       progress_.Note(s.ToString());
       return kExitUsage;
     }
-    const bool wrong = std::any_of(record_.workloads.begin(), record_.workloads.end(),
-                                   [](const auto& row) { return row.verdict == WorkloadVerdict::kWrong; });
-    return wrong ? kExitFinding : kExitPass;
+    int exit = kExitPass;
+    for (WorkloadRow& row : record_.workloads) {
+      if (row.verdict != WorkloadVerdict::kWrong) continue;
+      // A wrong answer never gets a time; one whose cause is known is no new finding.
+      const ExpectedFailure* expected = ExpectedFor(row);
+      if (expected == nullptr) {
+        exit = kExitFinding;
+      } else {
+        row.reason = fmt::format("known deviation: {}\n{}", expected->cause, row.reason);
+      }
+    }
+    return exit;
+  }
+
+  const ExpectedFailure* ExpectedFor(const WorkloadRow& row) const {
+    for (const ExaminedInstance& e : examined_) {
+      if (e.place() == row.place) {
+        return FindExpected(checked_.expected, e.deviation_context(), row.workload, row.reason);
+      }
+    }
+    return nullptr;
   }
 
   int Finish() {

@@ -55,7 +55,7 @@ struct ManifestOptions {
   bool holes = true;                  // fill data_bytes
   // Names of xattrs to leave out. Default: what belongs to the machine or to a union file system.
   std::vector<std::string> ignored_xattr_prefixes = {"trusted.overlay.", "user.overlay.", "security.selinux",
-                                                     "user.fuseoverlayfs.", "btrfs.compression"};
+                                                     "user.fuseoverlayfs.", "btrfs.compression", "trusted.SGI_ACL_"};
   bool cross_mounts = false;          // false: a directory on another st_dev is listed but not entered
                                       // (overlay without xino gives files another st_dev: only directories count)
 };
