@@ -8,7 +8,34 @@ namespace layermark {
 
 using nlohmann::json;
 
+namespace {
+
+// No image nests deeper than a few levels; what does costs time and stack in every walk over it.
+constexpr int kMaxDepth = 256;
+
+bool IsTooDeep(std::string_view text) {
+  int depth = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      in_string = c != '"';
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '[' || c == '{') {
+      if (++depth > kMaxDepth) return true;
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
 Result<json> ParseJson(std::string_view text, const std::string& what) {
+  if (IsTooDeep(text)) return InvalidArgument(what + ": JSON nested too deep");
   json value = json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (value.is_discarded()) return InvalidArgument(what + ": malformed JSON");
   if (!value.is_object() && !value.is_array())

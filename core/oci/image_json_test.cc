@@ -58,10 +58,16 @@ TEST(ImageJsonTest, DescriptorsAreChecked) {
   }
 }
 
-TEST(ImageJsonTest, DeepNestingDoesNotUseUpTheStack) {
-  const std::string deep = std::string(500'000, '[') + std::string(500'000, ']');
-  EXPECT_TRUE(ParseJson(deep, "deep").ok());
-  EXPECT_FALSE(ParseJson(deep.substr(0, 700'000), "deep").ok());
+TEST(ImageJsonTest, DeepNestingIsRefused) {
+  const auto nested = [](size_t depth) {
+    return ParseJson(std::string(depth, '[') + std::string(depth, ']'), "deep").ok();
+  };
+  EXPECT_TRUE(nested(200));
+  EXPECT_FALSE(nested(300));
+  EXPECT_FALSE(nested(5'000'000));
+  // Brackets in strings, and quotes in those, do not count.
+  EXPECT_TRUE(
+      ParseJson("[\"" + std::string(1000, '[') + "\\\"" + std::string(1000, '{') + "\"]", "text").ok());
 }
 
 TEST(ImageJsonTest, DamageIsNeverMoreThanAnError) {
@@ -72,13 +78,13 @@ TEST(ImageJsonTest, DamageIsNeverMoreThanAnError) {
   const std::string whole = WriteConfigFile(file);
   std::mt19937_64 random(3);
   int failures = 0;
-  for (int round = 0; round < 3000; ++round) {
+  for (int round = 0; round < 1000; ++round) {
     std::string text = whole;
     for (uint64_t i = 1 + random() % 3; i > 0; --i)
       text[random() % text.size()] = static_cast<char>(random() % 256);
     failures += !ReadConfigFile(text, "config").ok();
   }
-  EXPECT_GT(failures, 1000);
+  EXPECT_GT(failures, 300);
 }
 
 }  // namespace
