@@ -44,6 +44,11 @@ int Main(int argc, char** argv) {
     app.parse(static_cast<int>(words.size()), words.data());
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
+    // A mistyped subcommand is first of all a missing one to the parser: name the word that was given.
+    const std::vector<std::string> unexpected = app.remaining(true);
+    if (dynamic_cast<const CLI::RequiredError*>(&e) != nullptr && !unexpected.empty()) {
+      return UsageError(fmt::format("unexpected \"{}\": {}; see layermark --help", unexpected.front(), e.what()));
+    }
     return UsageError(e.what());
   }
   if (!invocation.run) return UsageError("no subcommand");
