@@ -73,6 +73,10 @@ class Parser {
         LM_TRY(When(node, entry));
         continue;
       }
+      if (name == "reason" && node.is_array()) {
+        LM_TRY(LineGlobs(*node.as_array(), entry));
+        continue;
+      }
       const auto text = node.value<std::string>();
       if (!text) return Bad(node, fmt::format("\"{}\" must be a string", name));
       if (name == "case") {
@@ -88,8 +92,20 @@ class Parser {
       }
     }
     if (entry.case_glob.empty()) return Bad(table, "\"case\" is missing");
-    if (entry.cause.empty()) return Bad(table, fmt::format("\"cause\" is missing for case \"{}\"", entry.case_glob));
+    if (entry.cause.empty())
+      return Bad(table, fmt::format("\"cause\" is missing for case \"{}\"", entry.case_glob));
     return entry;
+  }
+
+  Status LineGlobs(const toml::array& list, ExpectedFailure& entry) const {
+    for (const toml::node& item : list) {
+      const auto glob = item.value<std::string>();
+      if (!glob || glob->empty())
+        return Bad(item, "an element of \"reason\" must be a string that is not empty");
+      entry.line_globs.push_back(*glob);
+    }
+    if (list.empty()) return Bad(list, "\"reason\" is an empty list");
+    return Status::Ok();
   }
 
   Status When(const toml::node& node, ExpectedFailure& entry) const {
@@ -126,6 +142,17 @@ class Parser {
   std::string driver_, origin_;
 };
 
+bool CoversReason(const ExpectedFailure& entry, const std::string& reason) {
+  if (!entry.reason_glob.empty()) return GlobMatch(entry.reason_glob, reason);
+  if (entry.line_globs.empty()) return true;
+  std::istringstream lines(reason);
+  std::string line;
+  while (std::getline(lines, line)) {
+    if (!AnyGlobMatch(entry.line_globs, {line})) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 Result<bool> VersionMatches(const std::string& condition, const std::string& version) {
@@ -134,7 +161,8 @@ Result<bool> VersionMatches(const std::string& condition, const std::string& ver
   std::string part;
   while (std::getline(parts, part, ',')) {
     const size_t digits = part.find_first_of("0123456789");
-    if (digits == std::string::npos) return InvalidArgument(fmt::format("version condition \"{}\" has no number", part));
+    if (digits == std::string::npos)
+      return InvalidArgument(fmt::format("version condition \"{}\" has no number", part));
     std::string op = part.substr(0, digits);
     std::erase(op, ' ');
     const std::vector<int64_t> want = DottedNumber(part.substr(digits));
@@ -177,12 +205,13 @@ Result<std::vector<ExpectedFailure>> LoadExpectedFailures(const std::vector<std:
   return all;
 }
 
-const ExpectedFailure* FindExpected(const std::vector<ExpectedFailure>& entries, const DeviationContext& context,
-                                    const std::string& case_name, const std::string& reason) {
+const ExpectedFailure* FindExpected(const std::vector<ExpectedFailure>& entries,
+                                    const DeviationContext& context, const std::string& case_name,
+                                    const std::string& reason) {
   for (const ExpectedFailure& entry : entries) {
     if (!entry.driver.empty() && entry.driver != context.driver) continue;
     if (!GlobMatch(entry.case_glob, case_name)) continue;
-    if (!reason.empty() && !entry.reason_glob.empty() && !GlobMatch(entry.reason_glob, reason)) continue;
+    if (!reason.empty() && !CoversReason(entry, reason)) continue;
     if (entry.backing && *entry.backing != context.backing) continue;
     if (entry.device && *entry.device != context.device) continue;
     bool holds = true;
@@ -190,7 +219,8 @@ const ExpectedFailure* FindExpected(const std::vector<ExpectedFailure>& entries,
       const auto it = context.options.find(name);
       holds = holds && it != context.options.end() && it->second == value;
     }
-    for (const auto& [capability, value] : entry.features) holds = holds && context.features.Has(capability) == value;
+    for (const auto& [capability, value] : entry.features)
+      holds = holds && context.features.Has(capability) == value;
     if (!entry.version.empty()) {
       const Result<bool> version = VersionMatches(entry.version, context.version);
       holds = holds && version.ok() && *version;

@@ -3,6 +3,7 @@
 //   [[expect]]
 //   case = "rename.directory_*"              glob over the case's full name (or the workload's)
 //   reason = "*EXDEV*"                       optional glob over the failure's text: another failure is not excused
+//   reason = ["*: mtime: *", "step 3: *"]    or a list: each line of the text must match one of these globs
 //   when = { "option.redirect_dir" = "on", backing = "ext4", "feature.reflink" = false, version = ">=1.10,<1.13" }
 //   cause = "overlayfs cannot rename a directory that a lower layer brought"
 //   link = "https://..."
@@ -26,6 +27,7 @@ struct ExpectedFailure {
   std::string driver;    // empty: any (a file given by --expected)
   std::string case_glob;
   std::string reason_glob;  // empty: any
+  std::vector<std::string> line_globs;  // empty: any; otherwise every line of the reason matches one of them
   std::map<std::string, std::string> options;   // option.NAME -> value
   std::map<Capability, bool> features;          // feature.NAME -> value
   std::optional<std::string> backing, device;

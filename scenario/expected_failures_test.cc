@@ -59,6 +59,26 @@ TEST(ExpectedFailures, UnknownKeysAreErrorsThatNameLineAndKey) {
   }
 }
 
+TEST(ExpectedFailures, AListOfReasonsExcusesNoOtherLine) {
+  auto entries = ParseExpectedFailures(
+      "[[expect]]\ncase='a.b'\ncause='c'\nreason=['mounted: d: mtime: *', 'step 3: * -> EIO*']\n", "some",
+      "file");
+  ASSERT_TRUE(entries.ok()) << entries.status().ToString();
+  const auto covers = [&](const std::string& reason) {
+    return FindExpected(*entries, Context(), "a.b", reason) != nullptr;
+  };
+  EXPECT_TRUE(covers("step 3: chmod(p) -> EIO; plain: ok\nmounted: d: mtime: expected 1, got 2"));
+  EXPECT_TRUE(covers("mounted: d: mtime: expected 1, got 2"));
+  EXPECT_TRUE(covers(""));  // any reason: asked for an unexpected pass
+  EXPECT_FALSE(covers("mounted: d: mtime: expected 1, got 2\nd: mode: expected 1, got 2"));
+  EXPECT_FALSE(covers("d: mode: expected 1, got 2\nmounted: d: mtime: expected 1, got 2"));
+  EXPECT_FALSE(covers("step 4: chmod(p) -> EIO"));
+  for (const char* list : {"[]", "['']", "[1]", "1"}) {
+    EXPECT_FALSE(
+        ParseExpectedFailures(std::string("[[expect]]\ncase='a'\ncause='c'\nreason=") + list, "s", "f").ok());
+  }
+}
+
 TEST(ExpectedFailures, VersionsCompareByNumbers) {
   EXPECT_TRUE(*VersionMatches(">=1.9", "fuse-overlayfs: version 1.10"));
   EXPECT_FALSE(*VersionMatches("<1.9", "1.10"));
