@@ -78,20 +78,34 @@ class [[nodiscard]] Status {
   std::string message_;
 };
 
-inline Status InvalidArgument(std::string m) { return {Code::kInvalidArgument, std::move(m)}; }
-inline Status NotFound(std::string m) { return {Code::kNotFound, std::move(m)}; }
-inline Status AlreadyExists(std::string m) { return {Code::kAlreadyExists, std::move(m)}; }
-inline Status FailedPrecondition(std::string m) { return {Code::kFailedPrecondition, std::move(m)}; }
-inline Status Unimplemented(std::string m) { return {Code::kUnimplemented, std::move(m)}; }
-inline Status Internal(std::string m) { return {Code::kInternal, std::move(m)}; }
-inline Status DataLoss(std::string m) { return {Code::kDataLoss, std::move(m)}; }
+inline Status InvalidArgument(std::string m) {
+  return {Code::kInvalidArgument, std::move(m)};
+}
+inline Status NotFound(std::string m) {
+  return {Code::kNotFound, std::move(m)};
+}
+inline Status AlreadyExists(std::string m) {
+  return {Code::kAlreadyExists, std::move(m)};
+}
+inline Status FailedPrecondition(std::string m) {
+  return {Code::kFailedPrecondition, std::move(m)};
+}
+inline Status Unimplemented(std::string m) {
+  return {Code::kUnimplemented, std::move(m)};
+}
+inline Status Internal(std::string m) {
+  return {Code::kInternal, std::move(m)};
+}
+inline Status DataLoss(std::string m) {
+  return {Code::kDataLoss, std::move(m)};
+}
 
 // A value or the Status that says why there is none.
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : v_(std::in_place_index<1>, std::move(value)) {}           // NOLINT: implicit on purpose
-  Result(Status status) : v_(std::in_place_index<0>, std::move(status)) {}    // NOLINT: implicit on purpose
+  Result(T value) : v_(std::in_place_index<1>, std::move(value)) {}         // NOLINT: implicit on purpose
+  Result(Status status) : v_(std::in_place_index<0>, std::move(status)) {}  // NOLINT: implicit on purpose
 
   bool ok() const { return v_.index() == 1; }
   // REQUIRES: nothing; ok() answers Status::Ok().
@@ -115,22 +129,24 @@ class [[nodiscard]] Result {
 #define LM_CONCAT_(a, b) LM_CONCAT_INNER_(a, b)
 
 // LM_TRY(expr): leaves the function with the Status of `expr` unless it is ok.
-#define LM_TRY(expr)                                       \
-  do {                                                     \
-    if (auto lm_status_ = (expr); !lm_status_.ok()) {      \
-      return ::layermark::internal::ToStatus(lm_status_);  \
-    }                                                      \
+#define LM_TRY(expr)                                      \
+  do {                                                    \
+    if (auto lm_status_ = (expr); !lm_status_.ok()) {     \
+      return ::layermark::internal::ToStatus(lm_status_); \
+    }                                                     \
   } while (false)
 
 // LM_ASSIGN(auto x, expr): x becomes the value of the Result `expr`, or the function leaves with its Status.
 #define LM_ASSIGN(lhs, expr) LM_ASSIGN_IMPL_(LM_CONCAT_(lm_result_, __LINE__), lhs, expr)
-#define LM_ASSIGN_IMPL_(tmp, lhs, expr)  \
-  auto tmp = (expr);                     \
-  if (!tmp.ok()) return tmp.status();    \
+#define LM_ASSIGN_IMPL_(tmp, lhs, expr) \
+  auto tmp = (expr);                    \
+  if (!tmp.ok()) return tmp.status();   \
   lhs = std::move(tmp).value()
 
 namespace layermark::internal {
-inline Status ToStatus(const Status& s) { return s; }
+inline Status ToStatus(const Status& s) {
+  return s;
+}
 template <typename T>
 Status ToStatus(const Result<T>& r) {
   return r.status();

@@ -2,16 +2,17 @@
 //
 // A snapshot is a file-system state with at most one parent. Active and view snapshots have a key, committed
 // ones a name; keys and names share one flat space. Only committed snapshots can be parents. The rules, with
-// their error classes, are those of the snapshotter specification that conformance/cases/lifecycle_*.cc checks:
+// their error classes, are those of the snapshotter specification that conformance/cases/lifecycle_*.cc
+// checks:
 //
 //   call      errors
 //   Stat      kNotFound
 //   Update    kNotFound; kInvalidArgument (a field path other than labels)
 //   Usage     kNotFound
 //   Mounts    kNotFound; kFailedPrecondition (committed)
-//   Prepare   kAlreadyExists (key, any kind); kNotFound (parent); kInvalidArgument (parent not committed, empty key)
-//   View      as Prepare
-//   Commit    kAlreadyExists (name); kNotFound (key); kFailedPrecondition (key is not active);
+//   Prepare   kAlreadyExists (key, any kind); kNotFound (parent); kInvalidArgument (parent not committed,
+//   empty key) View      as Prepare Commit    kAlreadyExists (name); kNotFound (key); kFailedPrecondition
+//   (key is not active);
 //             kInvalidArgument (rebase of a snapshot that has another parent)
 //   Remove    kNotFound; kFailedPrecondition (has children)
 //   Walk      kInvalidArgument (filter); the callback's own Status, which also ends the walk
@@ -40,17 +41,17 @@
 namespace layermark {
 
 enum class Kind { kUnknown, kView, kActive, kCommitted };
-std::string_view KindName(Kind kind);          // "view", "active", "committed", "unknown"
-Kind KindFromName(std::string_view name);      // any case; kUnknown for what it does not know
+std::string_view KindName(Kind kind);      // "view", "active", "committed", "unknown"
+Kind KindFromName(std::string_view name);  // any case; kUnknown for what it does not know
 
 using Labels = std::map<std::string, std::string>;
 
 struct Info {
   Kind kind = Kind::kUnknown;
-  std::string name;              // key or name
-  std::string parent;            // name of the parent; empty: none
+  std::string name;    // key or name
+  std::string parent;  // name of the parent; empty: none
   Labels labels;
-  int64_t created_ns = 0;        // since the epoch
+  int64_t created_ns = 0;  // since the epoch
   int64_t updated_ns = 0;
 };
 
@@ -81,7 +82,8 @@ class Snapshotter {
                         const std::optional<std::string>& parent = std::nullopt) = 0;
   virtual Status Remove(const std::string& key) = 0;
   // Each snapshot that passes a filter (all, without filters) once, in no order. Filters are OR-ed, the
-  // comma-separated clauses of one are AND-ed: name, parent, kind, labels.K ("quoted" where K holds dots) with ==, !=,
+  // comma-separated clauses of one are AND-ed: name, parent, kind, labels.K ("quoted" where K holds dots)
+  // with ==, !=,
   // ~= (regular expression) or presence. The callback may call Stat.
   virtual Status Walk(const std::function<Status(const Info&)>& callback,
                       const std::vector<std::string>& filters = {}) = 0;

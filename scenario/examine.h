@@ -1,5 +1,5 @@
-// Examining an instance: can it run here, on this backing, and what can it do. Both harnesses and the `drivers` table
-// stand on this.
+// Examining an instance: can it run here, on this backing, and what can it do. Both harnesses and the
+// `drivers` table stand on this.
 #ifndef LAYERMARK_SCENARIO_EXAMINE_H_
 #define LAYERMARK_SCENARIO_EXAMINE_H_
 
@@ -21,10 +21,10 @@ struct ExaminedInstance {
   InstanceSpec instance;
   BackingSpec backing;
   bool available = false;
-  std::string reason;                 // why not: call and errno
+  std::string reason;  // why not: call and errno
   std::string version;
   CapabilitySet declared;
-  CapabilitySet probed;               // what a probe found to work, and what is declared without a probe
+  CapabilitySet probed;  // what a probe found to work, and what is declared without a probe
   std::map<Capability, std::string> missing;  // why a probed capability is not there: call and errno
 
   Place place() const;
@@ -39,8 +39,9 @@ struct ExaminedInstance {
 // The backing an instance gets when the user names none.
 BackingSpec DefaultBacking(const InstanceSpec& instance, const std::string& device);
 
-// Makes a small backing of that kind, tries the driver's probe and every capability probe on it, and drops it.
-// Never fails as such: what went wrong is the reason of an unavailable instance. REQUIRES: workspace; single thread.
+// Makes a small backing of that kind, tries the driver's probe and every capability probe on it, and drops
+// it. Never fails as such: what went wrong is the reason of an unavailable instance. REQUIRES: workspace;
+// single thread.
 ExaminedInstance Examine(const InstanceSpec& instance, const BackingSpec& backing);
 
 }  // namespace layermark

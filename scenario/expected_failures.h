@@ -2,14 +2,14 @@
 //
 //   [[expect]]
 //   case = "rename.directory_*"              glob over the case's full name (or the workload's)
-//   reason = "*EXDEV*"                       optional glob over the failure's text: another failure is not excused
-//   reason = ["*: mtime: *", "step 3: *"]    or a list: each line of the text must match one of these globs
-//   when = { "option.redirect_dir" = "on", backing = "ext4", "feature.reflink" = false, version = ">=1.10,<1.13" }
-//   cause = "overlayfs cannot rename a directory that a lower layer brought"
-//   link = "https://..."
+//   reason = "*EXDEV*"                       optional glob over the failure's text: another failure is not
+//   excused reason = ["*: mtime: *", "step 3: *"]    or a list: each line of the text must match one of these
+//   globs when = { "option.redirect_dir" = "on", backing = "ext4", "feature.reflink" = false, version =
+//   ">=1.10,<1.13" } cause = "overlayfs cannot rename a directory that a lower layer brought" link =
+//   "https://..."
 //
-// `when` is a conjunction; no `when` always holds. An unknown key anywhere is an error. A case that is expected to
-// fail and passes is reported as xpass, which is a finding.
+// `when` is a conjunction; no `when` always holds. An unknown key anywhere is an error. A case that is
+// expected to fail and passes is reported as xpass, which is a finding.
 #ifndef LAYERMARK_SCENARIO_EXPECTED_FAILURES_H_
 #define LAYERMARK_SCENARIO_EXPECTED_FAILURES_H_
 
@@ -24,14 +24,14 @@
 namespace layermark {
 
 struct ExpectedFailure {
-  std::string driver;    // empty: any (a file given by --expected)
+  std::string driver;  // empty: any (a file given by --expected)
   std::string case_glob;
-  std::string reason_glob;  // empty: any
+  std::string reason_glob;              // empty: any
   std::vector<std::string> line_globs;  // empty: any; otherwise every line of the reason matches one of them
-  std::map<std::string, std::string> options;   // option.NAME -> value
-  std::map<Capability, bool> features;          // feature.NAME -> value
+  std::map<std::string, std::string> options;  // option.NAME -> value
+  std::map<Capability, bool> features;         // feature.NAME -> value
   std::optional<std::string> backing, device;
-  std::string version;   // empty: any; otherwise comma-separated comparisons, all of which must hold
+  std::string version;  // empty: any; otherwise comma-separated comparisons, all of which must hold
   std::string cause, link;
 };
 
@@ -46,12 +46,13 @@ struct DeviationContext {
   std::string driver;
   std::map<std::string, std::string> options;
   std::string backing, device, version;
-  CapabilitySet features;   // probed
+  CapabilitySet features;  // probed
 };
-// The first entry that covers this case here; nullptr if none does. `reason` empty: any entry for the case (to
-// tell an unexpected pass).
-const ExpectedFailure* FindExpected(const std::vector<ExpectedFailure>& entries, const DeviationContext& context,
-                                    const std::string& case_name, const std::string& reason);
+// The first entry that covers this case here; nullptr if none does. `reason` empty: any entry for the case
+// (to tell an unexpected pass).
+const ExpectedFailure* FindExpected(const std::vector<ExpectedFailure>& entries,
+                                    const DeviationContext& context, const std::string& case_name,
+                                    const std::string& reason);
 
 // ">=1.10,<1.13" against the first dotted number in `version`.
 Result<bool> VersionMatches(const std::string& condition, const std::string& version);

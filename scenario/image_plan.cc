@@ -111,8 +111,8 @@ void ImagePlan::AddDirectory() {
                                                   "a b",
                                                   "b\xc3\xbc"
                                                   "cher"};
-  // No set-group-ID directory: fuse-overlayfs loses the bit when a later layer changes such a directory, and an
-  // image that every driver can unpack is what the workloads need. A case asks that question (metadata).
+  // No set-group-ID directory: fuse-overlayfs loses the bit when a later layer changes such a directory, and
+  // an image that every driver can unpack is what the workloads need. A case asks that question (metadata).
   static const std::vector<mode_t> kModes = {0755, 0755, 0755, 0755, 0750, 0700, 01777};
   PlannedEntry planned =
       NewDirectory(Join(parent, fmt::format("{}{}", random_.Of(kNames), made_names_++)), random_.Of(kModes));

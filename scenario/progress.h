@@ -13,8 +13,8 @@ class Progress {
   virtual ~Progress() = default;
   // A phase of `total` units begins ("conformance overlay2 on ext4").
   virtual void Begin(const std::string& phase, size_t total) = 0;
-  virtual void Step(const std::string& what) = 0;      // one unit done
-  virtual void Note(const std::string& line) = 0;      // something worth a line of its own: a failure, a warning
+  virtual void Step(const std::string& what) = 0;  // one unit done
+  virtual void Note(const std::string& line) = 0;  // something worth a line of its own: a failure, a warning
   virtual void End(const std::string& summary) = 0;
 };
 

@@ -1,7 +1,7 @@
 // Subject: one driver's store on a backing, with the snapshots that a case or workload mounts from it.
 //
-// Both harnesses and the oracle stand on this: layers are unpacked through prepare, mount, apply, unmount, commit,
-// never by writing into a store behind the driver's back.
+// Both harnesses and the oracle stand on this: layers are unpacked through prepare, mount, apply, unmount,
+// commit, never by writing into a store behind the driver's back.
 //
 // Threads: one thread at a time. REQUIRES: a private mount namespace and a workspace.
 #ifndef LAYERMARK_SCENARIO_SUBJECT_H_
@@ -34,7 +34,7 @@ class MountedSnapshot {
   const std::string& key() const { return key_; }
   const std::string& path() const { return path_; }
   const std::vector<layermark::Mount>& mounts() const { return mounts_; }
-  int root_fd() const { return root_.get(); }      // O_DIRECTORY on the mounted root
+  int root_fd() const { return root_.get(); }  // O_DIRECTORY on the mounted root
   const Mounted& mounted() const { return mounted_; }
   // The upper directory that the mounts name; empty where they name none (capability upper_visible).
   std::string upper() const { return mounts_.empty() ? "" : MountOption(mounts_.back(), "upperdir"); }
@@ -56,11 +56,11 @@ class Subject {
   static Result<Subject> Open(const InstanceSpec& instance, Backing& backing);
   Subject(Subject&&) noexcept = default;
   Subject& operator=(Subject&&) noexcept = default;
-  ~Subject();                                     // Close; the directory stays until the backing goes
+  ~Subject();  // Close; the directory stays until the backing goes
 
   Snapshotter& api() { return *api_; }
   const InstanceSpec& instance() const { return instance_; }
-  const std::string& root() const { return root_; }   // the store's directory on the backing
+  const std::string& root() const { return root_; }  // the store's directory on the backing
   Backing& backing() { return *backing_; }
   // Opens the store again, as after a restart of the daemon.
   Status Reopen();

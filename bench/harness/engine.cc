@@ -60,8 +60,8 @@ void Keep(const WorkloadChoice& choice, const Place& place, OneAnswer answer, Be
 
 }  // namespace
 
-std::vector<WorkloadChoice> SelectWorkloads(const std::vector<std::string>& filters, const std::string& profile,
-                                            int shard, int shards) {
+std::vector<WorkloadChoice> SelectWorkloads(const std::vector<std::string>& filters,
+                                            const std::string& profile, int shard, int shards) {
   std::vector<WorkloadChoice> all;
   for (const WorkloadEntry& entry : AllWorkloads()) {
     if (!AnyGlobMatch(filters, {entry.info.name, entry.info.family})) continue;
@@ -75,8 +75,9 @@ std::vector<WorkloadChoice> SelectWorkloads(const std::vector<std::string>& filt
   return mine;
 }
 
-Status RunWorkloads(const std::vector<ExaminedInstance>& instances, const std::vector<WorkloadChoice>& choices,
-                    const BenchOptions& options, Progress& progress, BenchResult& result) {
+Status RunWorkloads(const std::vector<ExaminedInstance>& instances,
+                    const std::vector<WorkloadChoice>& choices, const BenchOptions& options,
+                    Progress& progress, BenchResult& result) {
   progress.Begin("workloads", choices.size() * instances.size());
   size_t right = 0;
   size_t wrong = 0;
@@ -92,7 +93,8 @@ Status RunWorkloads(const std::vector<ExaminedInstance>& instances, const std::v
       } else {
         answer = RunInWorker(instance, choice, options, plan);
       }
-      if (answer.verdict == WorkloadVerdict::kWrong) progress.Note(fmt::format("wrong: {}: {}", what, answer.reason));
+      if (answer.verdict == WorkloadVerdict::kWrong)
+        progress.Note(fmt::format("wrong: {}: {}", what, answer.reason));
       right += answer.verdict == WorkloadVerdict::kRight ? 1 : 0;
       wrong += answer.verdict == WorkloadVerdict::kWrong ? 1 : 0;
       not_run += answer.verdict == WorkloadVerdict::kNotRun ? 1 : 0;

@@ -15,10 +15,10 @@
 namespace layermark {
 
 struct BenchOptions {
-  std::vector<std::string> filters;      // globs over the workload's name and its family
+  std::vector<std::string> filters;  // globs over the workload's name and its family
   std::string profile = "quick";
   uint64_t seed = 1;
-  double time_scale = 1;                 // multiplies every time share (--budget)
+  double time_scale = 1;  // multiplies every time share (--budget)
   const ImageSource* image = nullptr;
 };
 
@@ -27,8 +27,8 @@ struct WorkloadChoice {
   const WorkloadEntry* entry = nullptr;
   Params params;
 };
-std::vector<WorkloadChoice> SelectWorkloads(const std::vector<std::string>& filters, const std::string& profile,
-                                            int shard = 0, int shards = 1);
+std::vector<WorkloadChoice> SelectWorkloads(const std::vector<std::string>& filters,
+                                            const std::string& profile, int shard = 0, int shards = 1);
 
 struct BenchResult {
   std::vector<WorkloadRow> workloads;
@@ -36,16 +36,20 @@ struct BenchResult {
   std::vector<SampleSeries> samples;
 };
 
-// Runs every choice on every instance (unavailable ones and missing capabilities give not_run with the reason), one
-// worker at a time so that nothing else competes; the instances of one choice follow each other directly. A worker that fails,
-// hangs or dies is a row with the reason. An interrupt ends it early; what was measured stays.
-Status RunWorkloads(const std::vector<ExaminedInstance>& instances, const std::vector<WorkloadChoice>& choices,
-                    const BenchOptions& options, Progress& progress, BenchResult& result);
+// Runs every choice on every instance (unavailable ones and missing capabilities give not_run with the
+// reason), one worker at a time so that nothing else competes; the instances of one choice follow each other
+// directly. A worker that fails, hangs or dies is a row with the reason. An interrupt ends it early; what was
+// measured stays.
+Status RunWorkloads(const std::vector<ExaminedInstance>& instances,
+                    const std::vector<WorkloadChoice>& choices, const BenchOptions& options,
+                    Progress& progress, BenchResult& result);
 
-// Google Benchmark as a front: registers one benchmark with manual time per choice and instance, and hands the rest of
-// the command line (--benchmark_*) to it. Its JSON and console output keep working. Returns its exit status.
-int RunGoogleBenchmarkFront(const std::vector<ExaminedInstance>& instances, const std::vector<WorkloadChoice>& choices,
-                            const BenchOptions& options, const std::vector<std::string>& benchmark_arguments);
+// Google Benchmark as a front: registers one benchmark with manual time per choice and instance, and hands
+// the rest of the command line (--benchmark_*) to it. Its JSON and console output keep working. Returns its
+// exit status.
+int RunGoogleBenchmarkFront(const std::vector<ExaminedInstance>& instances,
+                            const std::vector<WorkloadChoice>& choices, const BenchOptions& options,
+                            const std::vector<std::string>& benchmark_arguments);
 
 }  // namespace layermark
 

@@ -70,9 +70,11 @@ Status Fixture::SameTree(const Manifest& expected, const Manifest& actual, const
   for (const std::string& path : unspecified_mtimes) {
     const auto want = expected.entries.find(path);
     const auto it = seen.entries.find(path);
-    if (want != expected.entries.end() && it != seen.entries.end()) it->second.mtime_ns = want->second.mtime_ns;
+    if (want != expected.entries.end() && it != seen.entries.end())
+      it->second.mtime_ns = want->second.mtime_ns;
   }
-  // Which names are one file is asked by the conformance cases: a FUSE union tells it only once all were looked up.
+  // Which names are one file is asked by the conformance cases: a FUSE union tells it only once all were
+  // looked up.
   CompareOptions options;
   options.hard_links = false;
   const std::vector<Difference> differences = Compare(expected, seen, options);

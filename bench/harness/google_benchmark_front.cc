@@ -28,14 +28,16 @@ void RunAsBenchmark(benchmark::State& state, const ExaminedInstance& instance, c
     state.SetIterationTime(driver.empty() ? 0 : driver[i++ % driver.size()] / 1e9);
   }
   if (!driver.empty()) state.counters["p50_ns"] = Median(driver);
-  if (!raw.empty() && raw.size() == driver.size()) state.counters["ratio_to_raw"] = PairedRatio(driver, raw).median;
+  if (!raw.empty() && raw.size() == driver.size())
+    state.counters["ratio_to_raw"] = PairedRatio(driver, raw).median;
   for (const auto& [metric, value] : answer.figures) state.counters[std::string(Row(metric).name)] = value;
 }
 
 }  // namespace
 
-int RunGoogleBenchmarkFront(const std::vector<ExaminedInstance>& instances, const std::vector<WorkloadChoice>& choices,
-                            const BenchOptions& options, const std::vector<std::string>& benchmark_arguments) {
+int RunGoogleBenchmarkFront(const std::vector<ExaminedInstance>& instances,
+                            const std::vector<WorkloadChoice>& choices, const BenchOptions& options,
+                            const std::vector<std::string>& benchmark_arguments) {
   std::vector<std::string> words = {"layermark"};
   words.insert(words.end(), benchmark_arguments.begin(), benchmark_arguments.end());
   std::vector<char*> argv;
@@ -48,9 +50,12 @@ int RunGoogleBenchmarkFront(const std::vector<ExaminedInstance>& instances, cons
     for (const ExaminedInstance& instance : instances) {
       std::string name = fmt::format("{}/{}", choice.entry->info.name, instance.instance.test_name());
       for (const auto& [param, value] : choice.params) name += fmt::format("/{}:{}", param, value);
-      benchmark::RegisterBenchmark(name.c_str(), [&instance, &choice, &options](benchmark::State& state) {
-        RunAsBenchmark(state, instance, choice, options);
-      })->UseManualTime()->Unit(benchmark::kMicrosecond);
+      benchmark::RegisterBenchmark(name.c_str(),
+                                   [&instance, &choice, &options](benchmark::State& state) {
+                                     RunAsBenchmark(state, instance, choice, options);
+                                   })
+          ->UseManualTime()
+          ->Unit(benchmark::kMicrosecond);
     }
   }
   benchmark::RunSpecifiedBenchmarks();

@@ -16,12 +16,13 @@ namespace layermark {
 struct PairPlan {
   int min_pairs = 10;
   int max_pairs = 400;
-  double seconds = 0.6;    // no new pair after this, once min_pairs are done
+  double seconds = 0.6;      // no new pair after this, once min_pairs are done
   double hard_seconds = 60;  // no new pair after this whatever was done
-  uint64_t seed = 1;       // of the coin that orders each pair
+  uint64_t seed = 1;         // of the coin that orders each pair
 };
 
-// Samples by side ("driver", "raw") and metric, in the order taken. Each side's latency series have one value a pair.
+// Samples by side ("driver", "raw") and metric, in the order taken. Each side's latency series have one value
+// a pair.
 using Samples = std::map<std::pair<std::string, Metric>, std::vector<double>>;
 
 // One pair as warm-up, then pairs as planned. A failing operation ends it with that Status.

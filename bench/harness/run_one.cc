@@ -111,7 +111,8 @@ OneAnswer ParseAnswer(const std::string& text) {
     }
   }
   for (const auto& [name, value] : all_figures.items()) {
-    if (const auto metric = MetricFromName(name); metric && value.is_number()) answer.figures[*metric] = value;
+    if (const auto metric = MetricFromName(name); metric && value.is_number())
+      answer.figures[*metric] = value;
   }
   return answer;
 }

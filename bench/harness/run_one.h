@@ -19,13 +19,14 @@ struct OneAnswer {
 PairPlan PlanFor(const WorkloadChoice& choice, const BenchOptions& options);
 
 // In the worker: backing, set-up, verify, pairs, account. The text that ParseAnswer reads.
-std::string RunOne(const ExaminedInstance& instance, const WorkloadChoice& choice, const BenchOptions& options,
-                   const PairPlan& plan);
+std::string RunOne(const ExaminedInstance& instance, const WorkloadChoice& choice,
+                   const BenchOptions& options, const PairPlan& plan);
 OneAnswer ParseAnswer(const std::string& text);
 
-// Runs it in a worker process with the workload's deadline and answers; why it is not run, or died, is the reason.
-OneAnswer RunInWorker(const ExaminedInstance& instance, const WorkloadChoice& choice, const BenchOptions& options,
-                      const PairPlan& plan);
+// Runs it in a worker process with the workload's deadline and answers; why it is not run, or died, is the
+// reason.
+OneAnswer RunInWorker(const ExaminedInstance& instance, const WorkloadChoice& choice,
+                      const BenchOptions& options, const PairPlan& plan);
 
 }  // namespace layermark
 

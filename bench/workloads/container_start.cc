@@ -28,8 +28,10 @@ class ContainerStart : public FixtureWorkload {
       targets_.push_back(std::move(target));
       keys_.push_back(fmt::format("container{}", i));
     }
-    driver_ = std::make_unique<FunctionSide>([this](Stopwatch& watch) { return All(watch, &ContainerStart::StartOnDriver); });
-    raw_ = std::make_unique<FunctionSide>([this](Stopwatch& watch) { return All(watch, &ContainerStart::StartOnBind); });
+    driver_ = std::make_unique<FunctionSide>(
+        [this](Stopwatch& watch) { return All(watch, &ContainerStart::StartOnDriver); });
+    raw_ = std::make_unique<FunctionSide>(
+        [this](Stopwatch& watch) { return All(watch, &ContainerStart::StartOnBind); });
     return Status::Ok();
   }
 
@@ -42,13 +44,15 @@ class ContainerStart : public FixtureWorkload {
     spec.program_fd = probe.get();
     spec.argv = {"probe", "list"};
     LM_ASSIGN(ContainerResult listed, RunContainer(spec, kDeadline));
-    if (!listed.status.success()) return WrongAnswer("the probe ended with " + listed.status.ToString() + ": " + listed.standard_error);
+    if (!listed.status.success())
+      return WrongAnswer("the probe ended with " + listed.status.ToString() + ": " + listed.standard_error);
     LM_ASSIGN(std::vector<ProbeLine> lines, ParseProbeListing(listed.standard_output));
     spec.argv = {"probe", "write", "/written-by-the-container", "here"};
     LM_ASSIGN(ContainerResult wrote, RunContainer(spec, kDeadline));
     if (!wrote.status.success()) return WrongAnswer("writing in the container: " + wrote.standard_error);
     const Result<std::string> content = ReadFileAt(snapshot.root_fd(), "written-by-the-container");
-    if (!content.ok() || *content != "here") return WrongAnswer("what the container wrote is not in its snapshot");
+    if (!content.ok() || *content != "here")
+      return WrongAnswer("what the container wrote is not in its snapshot");
     LM_TRY(snapshot.Unmount());
     LM_TRY(api().Remove("verify"));
     LM_ASSIGN(Manifest expected, fixture().ModelOfImage());
@@ -64,7 +68,8 @@ class ContainerStart : public FixtureWorkload {
     const std::vector<Difference> differences = Compare(expected, seen, options);
     if (!differences.empty()) return WrongAnswer("what the container sees: " + Describe(differences));
     LM_ASSIGN(Manifest image, fixture().subject().ViewManifest(top_));
-    if (image.entries.contains("written-by-the-container")) return WrongAnswer("the container wrote into the image");
+    if (image.entries.contains("written-by-the-container"))
+      return WrongAnswer("the container wrote into the image");
     return Status::Ok();
   }
 
@@ -135,17 +140,18 @@ class ContainerStart : public FixtureWorkload {
   std::vector<std::string> targets_, keys_;
 };
 
-LM_WORKLOAD(container_start,
-            {.family = "container_start",
-             .summary = "start of a static program in new mount, pid, uts, ipc and net namespaces, N at a time",
-             .source = "performance.md W04",
-             .params = {{"parallel", {{"1"}, {"1", "8"}, {"1", "8"}}}},
-             .operation = "prepare, mount, clone3, pivot_root, exec, exit, unmount, remove",
-             .raw_twin = "the launcher on a bind mount of the unpacked image",
-             .min_pairs = 10,
-             .max_pairs = 200,
-             .seconds_quick = 1.0},
-            MakeWorkload<ContainerStart>);
+LM_WORKLOAD(
+    container_start,
+    {.family = "container_start",
+     .summary = "start of a static program in new mount, pid, uts, ipc and net namespaces, N at a time",
+     .source = "performance.md W04",
+     .params = {{"parallel", {{"1"}, {"1", "8"}, {"1", "8"}}}},
+     .operation = "prepare, mount, clone3, pivot_root, exec, exit, unmount, remove",
+     .raw_twin = "the launcher on a bind mount of the unpacked image",
+     .min_pairs = 10,
+     .max_pairs = 200,
+     .seconds_quick = 1.0},
+    MakeWorkload<ContainerStart>);
 
 }  // namespace
 }  // namespace layermark

@@ -14,7 +14,9 @@ Status Apply(Change change, int root_fd) {
   if (change == Change::kChmod) {
     return fchmodat(root_fd, "f", 0600, 0) == 0 ? Status::Ok() : Status::Errno("fchmodat", "f");
   }
-  const int flags = change == Change::kAppend ? O_WRONLY | O_APPEND : change == Change::kTruncate ? O_WRONLY | O_TRUNC : O_WRONLY;
+  const int flags = change == Change::kAppend     ? O_WRONLY | O_APPEND
+                    : change == Change::kTruncate ? O_WRONLY | O_TRUNC
+                                                  : O_WRONLY;
   LM_ASSIGN(Fd fd, OpenAt(root_fd, "f", flags));
   if (change == Change::kAppend) LM_TRY(WriteAll(fd.get(), "+"));
   if (change == Change::kOpen) LM_TRY(PWriteAll(fd.get(), "+", 0));
@@ -48,21 +50,23 @@ class CopyUp : public FixtureWorkload {
     LM_TRY(MakeDirs(fixture().raw_directory() + "/tree"));
     LM_ASSIGN(raw_root_, Open(fixture().raw_directory() + "/tree", O_RDONLY | O_DIRECTORY));
     LM_TRY(ApplyLayer(layer_, raw_root_.get()));
-    driver_ = std::make_unique<FunctionSide>(
-        [this](Stopwatch&) { return Apply(change, snapshot_.root_fd()); },
-        [this]() -> Status {
-          key_ = NextKey("k");
-          LM_ASSIGN(snapshot_, fixture().subject().Prepare(key_, "base"));
-          return Status::Ok();
-        },
-        [this]() -> Status {
-          LM_TRY(snapshot_.Unmount());
-          return api().Remove(key_);
-        });
+    driver_ =
+        std::make_unique<FunctionSide>([this](Stopwatch&) { return Apply(change, snapshot_.root_fd()); },
+                                       [this]() -> Status {
+                                         key_ = NextKey("k");
+                                         LM_ASSIGN(snapshot_, fixture().subject().Prepare(key_, "base"));
+                                         return Status::Ok();
+                                       },
+                                       [this]() -> Status {
+                                         LM_TRY(snapshot_.Unmount());
+                                         return api().Remove(key_);
+                                       });
     raw_ = std::make_unique<FunctionSide>([this](Stopwatch&) { return Apply(change, raw_root_.get()); },
                                           [this]() -> Status {
-                                            // The same file again, in its first state; only what the change touches is put back.
-                                            if (change == Change::kTruncate) return ApplyLayer(layer_, raw_root_.get());
+                                            // The same file again, in its first state; only what the change
+                                            // touches is put back.
+                                            if (change == Change::kTruncate)
+                                              return ApplyLayer(layer_, raw_root_.get());
                                             if (change == Change::kAppend) {
                                               return CutAppended();
                                             }
@@ -85,7 +89,8 @@ class CopyUp : public FixtureWorkload {
     LM_TRY(Apply(change, root.get()));
     LM_ASSIGN(Manifest expected, ReadManifest(root.get()));
     LM_TRY(RemoveTree(path));
-    // Times of the change itself differ, and whether it stays sparse is a matter of conformance, not of being right.
+    // Times of the change itself differ, and whether it stays sparse is a matter of conformance, not of being
+    // right.
     CompareOptions options;
     options.recent_after_ns = kDefaultMtimeNs + 1'000'000'000;
     options.hole_tolerance_bytes = -1;
@@ -110,34 +115,62 @@ class CopyUp : public FixtureWorkload {
   std::string key_;
 };
 
-const ParamValues kSizes = {{"4KiB"}, {"0", "4KiB", "64KiB", "1MiB", "16MiB", "64MiB"},
+const ParamValues kSizes = {{"4KiB"},
+                            {"0", "4KiB", "64KiB", "1MiB", "16MiB", "64MiB"},
                             {"0", "4KiB", "64KiB", "1MiB", "16MiB", "64MiB", "128MiB"}};
 const ParamValues kOneSize = {{"64KiB"}, {"1MiB"}, {"4KiB", "64KiB", "1MiB", "16MiB"}};
 
 LM_WORKLOAD(copy_up_open,
-            {.family = "copy_up", .summary = "first write to a lower file of a size", .source = "performance.md W13",
-             .params = {{"size", kSizes}}, .operation = "open O_WRONLY, pwrite of one byte, close",
-             .raw_twin = "the same on a file of the bare backing file system", .min_pairs = 5, .max_pairs = 200},
+            {.family = "copy_up",
+             .summary = "first write to a lower file of a size",
+             .source = "performance.md W13",
+             .params = {{"size", kSizes}},
+             .operation = "open O_WRONLY, pwrite of one byte, close",
+             .raw_twin = "the same on a file of the bare backing file system",
+             .min_pairs = 5,
+             .max_pairs = 200},
             (MakeWorkload<CopyUp<Change::kOpen>>));
 LM_WORKLOAD(copy_up_sparse,
-            {.family = "copy_up", .summary = "first write to a lower file that is 1 GiB long and nearly all hole",
-             .source = "performance.md W13; kernel commit 2ea98466", .params = {{"size", {{"64MiB"}, {"1GiB"}, {"1GiB"}}}},
+            {.family = "copy_up",
+             .summary = "first write to a lower file that is 1 GiB long and nearly all hole",
+             .source = "performance.md W13; kernel commit 2ea98466",
+             .params = {{"size", {{"64MiB"}, {"1GiB"}, {"1GiB"}}}},
              .operation = "open O_WRONLY, pwrite of one byte, close",
-             .raw_twin = "the same on a file of the bare backing file system", .backing_bytes = int64_t{4} << 30,
-             .min_pairs = 3, .max_pairs = 50, .deadline_seconds = 180},
+             .raw_twin = "the same on a file of the bare backing file system",
+             .backing_bytes = int64_t{4} << 30,
+             .min_pairs = 3,
+             .max_pairs = 50,
+             .deadline_seconds = 180},
             (MakeWorkload<CopyUp<Change::kOpen, true>>));
 LM_WORKLOAD(copy_up_chmod,
-            {.family = "copy_up", .summary = "chmod of a lower file", .source = "performance.md W14", .params = {{"size", kOneSize}},
-             .operation = "chmod", .raw_twin = "the same on a file of the bare backing file system", .min_pairs = 5, .max_pairs = 200},
+            {.family = "copy_up",
+             .summary = "chmod of a lower file",
+             .source = "performance.md W14",
+             .params = {{"size", kOneSize}},
+             .operation = "chmod",
+             .raw_twin = "the same on a file of the bare backing file system",
+             .min_pairs = 5,
+             .max_pairs = 200},
             (MakeWorkload<CopyUp<Change::kChmod>>));
 LM_WORKLOAD(copy_up_append,
-            {.family = "copy_up", .summary = "append of one byte to a lower file", .source = "performance.md W09", .params = {{"size", kOneSize}},
-             .operation = "open O_APPEND, write of one byte, close", .raw_twin = "the same on a file of the bare backing file system",
-             .min_pairs = 5, .max_pairs = 200},
+            {.family = "copy_up",
+             .summary = "append of one byte to a lower file",
+             .source = "performance.md W09",
+             .params = {{"size", kOneSize}},
+             .operation = "open O_APPEND, write of one byte, close",
+             .raw_twin = "the same on a file of the bare backing file system",
+             .min_pairs = 5,
+             .max_pairs = 200},
             (MakeWorkload<CopyUp<Change::kAppend>>));
 LM_WORKLOAD(copy_up_truncate,
-            {.family = "copy_up", .summary = "open of a lower file with O_TRUNC: no data need be copied", .source = "properties 72", .params = {{"size", kOneSize}},
-             .operation = "open O_TRUNC, close", .raw_twin = "the same on a file of the bare backing file system", .min_pairs = 5, .max_pairs = 200},
+            {.family = "copy_up",
+             .summary = "open of a lower file with O_TRUNC: no data need be copied",
+             .source = "properties 72",
+             .params = {{"size", kOneSize}},
+             .operation = "open O_TRUNC, close",
+             .raw_twin = "the same on a file of the bare backing file system",
+             .min_pairs = 5,
+             .max_pairs = 200},
             (MakeWorkload<CopyUp<Change::kTruncate>>));
 
 }  // namespace

@@ -26,12 +26,13 @@ class ServiceStart : public FixtureWorkload {
     if (own_service_) {
       const std::string& port = config.exposed_ports.front();
       const auto parsed = std::from_chars(port.data(), port.data() + port.size(), port_);
-      if (parsed.ec != std::errc()) return InvalidArgument(fmt::format("the image exposes \"{}\", which is no port", port));
+      if (parsed.ec != std::errc())
+        return InvalidArgument(fmt::format("the image exposes \"{}\", which is no port", port));
     }
-    driver_ = std::make_unique<FunctionSide>([this](Stopwatch& watch) { return OnDriver(watch); }, FunctionSide::Step{},
-                                             [this] { return StopOnDriver(); });
-    raw_ = std::make_unique<FunctionSide>([this](Stopwatch& watch) { return OnBind(watch); }, FunctionSide::Step{},
-                                          [this] { return StopOnBind(); });
+    driver_ = std::make_unique<FunctionSide>([this](Stopwatch& watch) { return OnDriver(watch); },
+                                             FunctionSide::Step{}, [this] { return StopOnDriver(); });
+    raw_ = std::make_unique<FunctionSide>([this](Stopwatch& watch) { return OnBind(watch); },
+                                          FunctionSide::Step{}, [this] { return StopOnBind(); });
     return Status::Ok();
   }
 
@@ -46,7 +47,8 @@ class ServiceStart : public FixtureWorkload {
     LM_TRY(status);
     LM_TRY(StopOnDriver());
     if (seen.empty() || seen != expected) {
-      return WrongAnswer(fmt::format("the service answers {} bytes, on an ordinary directory {}", seen.size(), expected.size()));
+      return WrongAnswer(fmt::format("the service answers {} bytes, on an ordinary directory {}", seen.size(),
+                                     expected.size()));
     }
     return Status::Ok();
   }
@@ -120,16 +122,17 @@ class ServiceStart : public FixtureWorkload {
   std::unique_ptr<Container> on_driver_, on_bind_;
 };
 
-LM_WORKLOAD(service_start,
-            {.family = "container_start",
-             .summary = "time until the image's service (without one: a small static server) answers HTTP 200",
-             .source = "performance.md W05; HelloBench",
-             .operation = "prepare, mount, start what the config says, GET / until it answers",
-             .raw_twin = "the same on a bind mount of the unpacked image",
-             .min_pairs = 5,
-             .max_pairs = 60,
-             .seconds_quick = 0.6},
-            MakeWorkload<ServiceStart>);
+LM_WORKLOAD(
+    service_start,
+    {.family = "container_start",
+     .summary = "time until the image's service (without one: a small static server) answers HTTP 200",
+     .source = "performance.md W05; HelloBench",
+     .operation = "prepare, mount, start what the config says, GET / until it answers",
+     .raw_twin = "the same on a bind mount of the unpacked image",
+     .min_pairs = 5,
+     .max_pairs = 60,
+     .seconds_quick = 0.6},
+    MakeWorkload<ServiceStart>);
 
 }  // namespace
 }  // namespace layermark

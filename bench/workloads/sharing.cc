@@ -80,15 +80,16 @@ class SharingContainers : public FixtureWorkload {
   std::string top_;
 };
 
-LM_WORKLOAD(sharing_containers,
-            {.family = "sharing",
-             .summary = "growth by N containers of one image that each write a file of 4 KiB (counts, not timed)",
-             .source = "performance.md 4.1, 4.2; W24",
-             .params = {{"containers", {{"1", "10"}, {"1", "10", "50"}, {"1", "10", "50", "100"}}}},
-             .operation = "prepare, mount, write 4 KiB, unmount; N times",
-             .backing_bytes = int64_t{8} << 30,
-             .backing_inodes = 400000},
-            MakeWorkload<SharingContainers>);
+LM_WORKLOAD(
+    sharing_containers,
+    {.family = "sharing",
+     .summary = "growth by N containers of one image that each write a file of 4 KiB (counts, not timed)",
+     .source = "performance.md 4.1, 4.2; W24",
+     .params = {{"containers", {{"1", "10"}, {"1", "10", "50"}, {"1", "10", "50", "100"}}}},
+     .operation = "prepare, mount, write 4 KiB, unmount; N times",
+     .backing_bytes = int64_t{8} << 30,
+     .backing_inodes = 400000},
+    MakeWorkload<SharingContainers>);
 
 class SharingImages : public FixtureWorkload {
  public:
@@ -106,7 +107,8 @@ class SharingImages : public FixtureWorkload {
     std::vector<std::string> tops;
     for (int64_t i = 0; i < context_.Number("images"); ++i) {
       Layer own;
-      own.Dir(fmt::format("app{}", i)).File(fmt::format("app{}/program", i), std::string(65536, static_cast<char>('a' + i)));
+      own.Dir(fmt::format("app{}", i))
+          .File(fmt::format("app{}/program", i), std::string(65536, static_cast<char>('a' + i)));
       tops.push_back(fmt::format("image{}", i));
       LM_TRY(fixture().subject().CommitLayer(tops.back(), base, own));
     }
@@ -114,23 +116,27 @@ class SharingImages : public FixtureWorkload {
     // Each image shows the base and its own program, and nobody else's.
     for (size_t i = 0; i < tops.size(); ++i) {
       LM_ASSIGN(Manifest seen, fixture().subject().ViewManifest(tops[i]));
-      if (seen.entries.size() != expected.entries.size() + 2 || !seen.entries.contains(fmt::format("app{}/program", i))) {
-        return WrongAnswer(fmt::format("image {} shows {} entries, not {}", i, seen.entries.size(), expected.entries.size() + 2));
+      if (seen.entries.size() != expected.entries.size() + 2 ||
+          !seen.entries.contains(fmt::format("app{}/program", i))) {
+        return WrongAnswer(fmt::format("image {} shows {} entries, not {}", i, seen.entries.size(),
+                                       expected.entries.size() + 2));
       }
     }
     return figures;
   }
 };
 
-LM_WORKLOAD(sharing_images,
-            {.family = "sharing",
-             .summary = "what N images on one base take, each with one layer of 64 KiB of its own (counts, not timed)",
-             .source = "performance.md 4.2; W07",
-             .params = {{"images", {{"5"}, {"5"}, {"5", "20"}}}},
-             .operation = "unpack the base, commit N layers on it",
-             .backing_bytes = int64_t{8} << 30,
-             .backing_inodes = 400000},
-            MakeWorkload<SharingImages>);
+LM_WORKLOAD(
+    sharing_images,
+    {.family = "sharing",
+     .summary =
+         "what N images on one base take, each with one layer of 64 KiB of its own (counts, not timed)",
+     .source = "performance.md 4.2; W07",
+     .params = {{"images", {{"5"}, {"5"}, {"5", "20"}}}},
+     .operation = "unpack the base, commit N layers on it",
+     .backing_bytes = int64_t{8} << 30,
+     .backing_inodes = 400000},
+    MakeWorkload<SharingImages>);
 
 }  // namespace
 }  // namespace layermark

@@ -16,7 +16,8 @@ class StackMount : public FixtureWorkload {
     LM_TRY(OpenFixture());
     std::vector<Layer> layers;
     for (int64_t i = 0; i < context_.Number("layers"); ++i) {
-      layers.push_back(Layer().File(fmt::format("f{}", i), fmt::format("layer {}", i)).File("top", fmt::format("{}", i)));
+      layers.push_back(
+          Layer().File(fmt::format("f{}", i), fmt::format("layer {}", i)).File("top", fmt::format("{}", i)));
       LM_TRY(model_.Apply(layers.back()));
     }
     LM_ASSIGN(const std::string top, fixture().subject().CommitChain(layers));
@@ -52,10 +53,14 @@ LM_WORKLOAD(stack_mount,
             {.family = "layer_stacking",
              .summary = "mount and unmount of a writable snapshot on N layers",
              .source = "performance.md W01",
-             .params = {{"layers", {{"1", "8"}, {"1", "8", "32", "128", "500"}, {"1", "8", "16", "32", "64", "128", "256", "500"}}}},
+             .params = {{"layers",
+                         {{"1", "8"},
+                          {"1", "8", "32", "128", "500"},
+                          {"1", "8", "16", "32", "64", "128", "256", "500"}}}},
              .operation = "mount, unmount",
              .raw_twin = "bind mount, unmount",
-             .param_needs = {{{"layers", "128"}, Capability::layers_128}, {{"layers", "256"}, Capability::layers_500},
+             .param_needs = {{{"layers", "128"}, Capability::layers_128},
+                             {{"layers", "256"}, Capability::layers_500},
                              {{"layers", "500"}, Capability::layers_500}}},
             MakeWorkload<StackMount>);
 

@@ -14,16 +14,16 @@ class StackUnpack : public FixtureWorkload {
 
   Status SetUp() override {
     LM_TRY(OpenFixture());
-    driver_ = std::make_unique<FunctionSide>(
-        [this](Stopwatch&) { return fixture().Unpack(suffix_).status(); },
-        [this] {
-          suffix_ = NextKey("#");
-          return Status::Ok();
-        },
-        [this] { return RemoveChain(suffix_); });
-    raw_ = std::make_unique<FunctionSide>(
-        [this](Stopwatch&) { return fixture().UnpackRaw("tree").status(); }, FunctionSide::Step{},
-        [this] { return RemoveTree(fixture().raw_directory() + "/tree"); });
+    driver_ =
+        std::make_unique<FunctionSide>([this](Stopwatch&) { return fixture().Unpack(suffix_).status(); },
+                                       [this] {
+                                         suffix_ = NextKey("#");
+                                         return Status::Ok();
+                                       },
+                                       [this] { return RemoveChain(suffix_); });
+    raw_ = std::make_unique<FunctionSide>([this](Stopwatch&) { return fixture().UnpackRaw("tree").status(); },
+                                          FunctionSide::Step{},
+                                          [this] { return RemoveTree(fixture().raw_directory() + "/tree"); });
     return Status::Ok();
   }
 
@@ -89,11 +89,12 @@ class StackCommit : public FixtureWorkload {
     Layer base;
     for (int i = 0; i < 100; ++i) base.File(fmt::format("base{:03}", i), std::string(4096, 'b'));
     LM_TRY(fixture().subject().CommitLayer("base", "", base));
-    for (int64_t i = 0; i < context_.Number("files"); ++i) change_.File(fmt::format("new{:04}", i), std::string(4096, 'n'));
+    for (int64_t i = 0; i < context_.Number("files"); ++i)
+      change_.File(fmt::format("new{:04}", i), std::string(4096, 'n'));
     change_.Remove("base000");
-    driver_ = std::make_unique<FunctionSide>(
-        [this](Stopwatch&) { return api().Commit("committed", key_); }, [this] { return PrepareOne(); },
-        [this] { return api().Remove("committed"); });
+    driver_ = std::make_unique<FunctionSide>([this](Stopwatch&) { return api().Commit("committed", key_); },
+                                             [this] { return PrepareOne(); },
+                                             [this] { return api().Remove("committed"); });
     return Status::Ok();
   }
 
@@ -103,9 +104,12 @@ class StackCommit : public FixtureWorkload {
     LM_ASSIGN(Manifest seen, fixture().subject().ViewManifest("committed"));
     LM_TRY(api().Remove("committed"));
     const int64_t files = context_.Number("files");
-    const auto expected = static_cast<size_t>(100 - 1 + files + 1);  // the base without one, the new ones, the root
-    if (seen.entries.size() != expected || seen.entries.contains("base000") || !seen.entries.contains("new0000")) {
-      return WrongAnswer(fmt::format("the committed layer shows {} entries, not {}", seen.entries.size(), expected));
+    const auto expected =
+        static_cast<size_t>(100 - 1 + files + 1);  // the base without one, the new ones, the root
+    if (seen.entries.size() != expected || seen.entries.contains("base000") ||
+        !seen.entries.contains("new0000")) {
+      return WrongAnswer(
+          fmt::format("the committed layer shows {} entries, not {}", seen.entries.size(), expected));
     }
     return Status::Ok();
   }
@@ -122,14 +126,15 @@ class StackCommit : public FixtureWorkload {
   std::string key_;
 };
 
-LM_WORKLOAD(stack_commit,
-            {.family = "layer_stacking",
-             .summary = "commit of a layer with N new files (no raw twin: nothing does the same without a driver)",
-             .source = "performance.md 1.2, containerd benchsuite",
-             .params = {{"files", {{"10"}, {"100"}, {"10", "100", "1000"}}}},
-             .operation = "Commit",
-             .max_pairs = 100},
-            MakeWorkload<StackCommit>);
+LM_WORKLOAD(
+    stack_commit,
+    {.family = "layer_stacking",
+     .summary = "commit of a layer with N new files (no raw twin: nothing does the same without a driver)",
+     .source = "performance.md 1.2, containerd benchsuite",
+     .params = {{"files", {{"10"}, {"100"}, {"10", "100", "1000"}}}},
+     .operation = "Commit",
+     .max_pairs = 100},
+    MakeWorkload<StackCommit>);
 
 }  // namespace
 }  // namespace layermark

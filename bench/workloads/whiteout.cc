@@ -31,7 +31,8 @@ Result<Fd> RawTree(Fixture& fixture, const std::string& name, const Layer& layer
 }
 
 Status Unlink(int root_fd, int i) {
-  return unlinkat(root_fd, FileName(i).c_str(), 0) == 0 ? Status::Ok() : Status::Errno("unlinkat", FileName(i));
+  return unlinkat(root_fd, FileName(i).c_str(), 0) == 0 ? Status::Ok()
+                                                        : Status::Errno("unlinkat", FileName(i));
 }
 
 class WhiteoutUnlink : public FixtureWorkload {
@@ -43,7 +44,8 @@ class WhiteoutUnlink : public FixtureWorkload {
     LM_TRY(fixture().subject().CommitLayer("base", "", Directory(kFiles)));
     LM_ASSIGN(snapshot_, fixture().subject().Prepare("active", "base"));
     LM_ASSIGN(raw_root_, RawTree(fixture(), "tree", Directory(kFiles)));
-    driver_ = std::make_unique<FunctionSide>([this](Stopwatch&) { return Unlink(snapshot_.root_fd(), driver_at_++); });
+    driver_ = std::make_unique<FunctionSide>(
+        [this](Stopwatch&) { return Unlink(snapshot_.root_fd(), driver_at_++); });
     raw_ = std::make_unique<FunctionSide>([this](Stopwatch&) { return Unlink(raw_root_.get(), raw_at_++); });
     return Status::Ok();
   }
@@ -59,8 +61,11 @@ class WhiteoutUnlink : public FixtureWorkload {
     LM_ASSIGN(Manifest base, fixture().subject().ViewManifest("base"));
     std::vector<std::string> expected;
     for (int i = 50; i < kFiles; ++i) expected.push_back(FileName(i).substr(2));
-    if (names != expected) return WrongAnswer(fmt::format("{} names are listed after 50 of {} were removed", names.size(), kFiles));
-    if (again != expected) return WrongAnswer(fmt::format("{} names are listed after mounting again", again.size()));
+    if (names != expected)
+      return WrongAnswer(
+          fmt::format("{} names are listed after 50 of {} were removed", names.size(), kFiles));
+    if (again != expected)
+      return WrongAnswer(fmt::format("{} names are listed after mounting again", again.size()));
     if (base.entries.size() != kFiles + 2) return WrongAnswer("the lower layer changed");
     return Status::Ok();
   }
@@ -88,9 +93,13 @@ class WhiteoutUnlink : public FixtureWorkload {
 };
 
 LM_WORKLOAD(whiteout_unlink,
-            {.family = "whiteout", .summary = "unlink of a lower file; counts: what removing 100 of them leaves",
-             .source = "performance.md W15", .operation = "unlink",
-             .raw_twin = "the same in a directory of the bare backing file system", .min_pairs = 50, .max_pairs = 100},
+            {.family = "whiteout",
+             .summary = "unlink of a lower file; counts: what removing 100 of them leaves",
+             .source = "performance.md W15",
+             .operation = "unlink",
+             .raw_twin = "the same in a directory of the bare backing file system",
+             .min_pairs = 50,
+             .max_pairs = 100},
             MakeWorkload<WhiteoutUnlink>);
 
 class WhiteoutRecreate : public FixtureWorkload {
@@ -101,17 +110,17 @@ class WhiteoutRecreate : public FixtureWorkload {
     LM_TRY(OpenFixture());
     layer_ = Directory(static_cast<int>(context_.Number("files")));
     LM_TRY(fixture().subject().CommitLayer("base", "", layer_));
-    driver_ = std::make_unique<FunctionSide>(
-        [this](Stopwatch&) { return Recreate(snapshot_.root_fd()); },
-        [this]() -> Status {
-          key_ = NextKey("k");
-          LM_ASSIGN(snapshot_, fixture().subject().Prepare(key_, "base"));
-          return Status::Ok();
-        },
-        [this]() -> Status {
-          LM_TRY(snapshot_.Unmount());
-          return api().Remove(key_);
-        });
+    driver_ =
+        std::make_unique<FunctionSide>([this](Stopwatch&) { return Recreate(snapshot_.root_fd()); },
+                                       [this]() -> Status {
+                                         key_ = NextKey("k");
+                                         LM_ASSIGN(snapshot_, fixture().subject().Prepare(key_, "base"));
+                                         return Status::Ok();
+                                       },
+                                       [this]() -> Status {
+                                         LM_TRY(snapshot_.Unmount());
+                                         return api().Remove(key_);
+                                       });
     raw_ = std::make_unique<FunctionSide>([this](Stopwatch&) { return Recreate(raw_root_.get()); },
                                           [this]() -> Status {
                                             LM_ASSIGN(raw_root_, RawTree(fixture(), "tree", layer_));
@@ -129,7 +138,8 @@ class WhiteoutRecreate : public FixtureWorkload {
       if (names != std::vector<std::string>{"new"}) {
         return WrongAnswer(fmt::format("the directory made again lists {} names", names.size()));
       }
-      if (ExistsAt(snapshot.root_fd(), FileName(0))) return WrongAnswer("a removed file can be reached by name");
+      if (ExistsAt(snapshot.root_fd(), FileName(0)))
+        return WrongAnswer("a removed file can be reached by name");
       if (round == 0) LM_TRY(snapshot.Remount());
     }
     LM_TRY(snapshot.Unmount());
@@ -153,10 +163,14 @@ class WhiteoutRecreate : public FixtureWorkload {
 };
 
 LM_WORKLOAD(whiteout_recreate,
-            {.family = "whiteout", .summary = "rm -rf of a lower directory, mkdir and one new file in it",
-             .source = "performance.md W15", .params = {{"files", {{"100"}, {"100"}, {"100", "1000"}}}},
-             .operation = "rm -rf, mkdir, create", .raw_twin = "the same in a directory of the bare backing file system",
-             .min_pairs = 5, .max_pairs = 100},
+            {.family = "whiteout",
+             .summary = "rm -rf of a lower directory, mkdir and one new file in it",
+             .source = "performance.md W15",
+             .params = {{"files", {{"100"}, {"100"}, {"100", "1000"}}}},
+             .operation = "rm -rf, mkdir, create",
+             .raw_twin = "the same in a directory of the bare backing file system",
+             .min_pairs = 5,
+             .max_pairs = 100},
             MakeWorkload<WhiteoutRecreate>);
 
 class WhiteoutList : public FixtureWorkload {
@@ -176,16 +190,19 @@ class WhiteoutList : public FixtureWorkload {
     for (int i = removed; i < kFiles; ++i) rest.File(FileName(i), "x");
     LM_ASSIGN(raw_root_, RawTree(fixture(), "tree", rest));
     // A fresh mount has no cached listing of the merged directory.
-    driver_ = std::make_unique<FunctionSide>([this](Stopwatch&) { return ListDir(snapshot_.root_fd(), "d").status(); },
-                                             [this] { return snapshot_.Remount(); });
-    raw_ = std::make_unique<FunctionSide>([this](Stopwatch&) { return ListDir(raw_root_.get(), "d").status(); });
+    driver_ = std::make_unique<FunctionSide>(
+        [this](Stopwatch&) { return ListDir(snapshot_.root_fd(), "d").status(); },
+        [this] { return snapshot_.Remount(); });
+    raw_ =
+        std::make_unique<FunctionSide>([this](Stopwatch&) { return ListDir(raw_root_.get(), "d").status(); });
     return Status::Ok();
   }
 
   Status Verify() override {
     LM_ASSIGN(std::vector<std::string> seen, ListDir(snapshot_.root_fd(), "d"));
     LM_ASSIGN(std::vector<std::string> expected, ListDir(raw_root_.get(), "d"));
-    if (seen != expected) return WrongAnswer(fmt::format("{} names are listed, not {}", seen.size(), expected.size()));
+    if (seen != expected)
+      return WrongAnswer(fmt::format("{} names are listed, not {}", seen.size(), expected.size()));
     return Status::Ok();
   }
 
@@ -197,10 +214,13 @@ class WhiteoutList : public FixtureWorkload {
 };
 
 LM_WORKLOAD(whiteout_list,
-            {.family = "whiteout", .summary = "listing a directory of 1000 lower files of which a later layer removed some",
-             .source = "performance.md W15, W18", .params = {{"removed", {{"500"}, {"0", "500"}, {"0", "500", "990"}}}},
+            {.family = "whiteout",
+             .summary = "listing a directory of 1000 lower files of which a later layer removed some",
+             .source = "performance.md W15, W18",
+             .params = {{"removed", {{"500"}, {"0", "500"}, {"0", "500", "990"}}}},
              .operation = "open, getdents to the end, close; on a fresh mount",
-             .raw_twin = "the same on a directory with the files that are left", .max_pairs = 100},
+             .raw_twin = "the same on a directory with the files that are left",
+             .max_pairs = 100},
             MakeWorkload<WhiteoutList>);
 
 }  // namespace

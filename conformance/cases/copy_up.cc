@@ -48,7 +48,8 @@ LM_CASE(copy_up, append_keeps_the_start, .claim = "appending to a lower file kee
   });
 }
 
-LM_CASE(copy_up, open_truncate_empties, .claim = "opening a lower file with O_TRUNC empties it for this snapshot alone",
+LM_CASE(copy_up, open_truncate_empties,
+        .claim = "opening a lower file with O_TRUNC empties it for this snapshot alone",
         .source = "properties 72; um:open-trunc") {
   t.Given({kObjects});
   t.When([](Ops& fs) {
@@ -59,7 +60,8 @@ LM_CASE(copy_up, open_truncate_empties, .claim = "opening a lower file with O_TR
   });
 }
 
-LM_CASE(copy_up, truncate_to_every_length, .claim = "truncating a lower file shorter, longer, and to its own length",
+LM_CASE(copy_up, truncate_to_every_length,
+        .claim = "truncating a lower file shorter, longer, and to its own length",
         .source = "properties 73; um:truncate") {
   t.Given({kObjects, Layer().File("g", "0123456789").File("h", "0123456789")});
   t.When([](Ops& fs) {
@@ -72,7 +74,8 @@ LM_CASE(copy_up, truncate_to_every_length, .claim = "truncating a lower file sho
   });
 }
 
-LM_CASE(copy_up, chmod_keeps_content, .claim = "chmod of a lower file and directory changes the mode and nothing else",
+LM_CASE(copy_up, chmod_keeps_content,
+        .claim = "chmod of a lower file and directory changes the mode and nothing else",
         .source = "properties 73; properties 84; ovl/004; ovl/060") {
   t.Given({kObjects});
   t.When([](Ops& fs) {
@@ -86,7 +89,8 @@ LM_CASE(copy_up, chmod_keeps_content, .claim = "chmod of a lower file and direct
   });
 }
 
-LM_CASE(copy_up, chown_keeps_content, .claim = "chown of a lower file, directory and symlink changes the owner and nothing else",
+LM_CASE(copy_up, chown_keeps_content,
+        .claim = "chown of a lower file, directory and symlink changes the owner and nothing else",
         .source = "properties 73; properties 91") {
   t.Given({kObjects});
   t.When([](Ops& fs) {
@@ -101,7 +105,8 @@ LM_CASE(copy_up, chown_keeps_content, .claim = "chown of a lower file, directory
   });
 }
 
-LM_CASE(copy_up, set_id_bits_go_with_chown, .claim = "chown of a lower set-id file clears the set-id bits as anywhere",
+LM_CASE(copy_up, set_id_bits_go_with_chown,
+        .claim = "chown of a lower set-id file clears the set-id bits as anywhere",
         .source = "properties 90") {
   t.Given({Layer().File("s", "x", 06755).File("g", "x", 02755)});
   t.When([](Ops& fs) {
@@ -122,7 +127,8 @@ LM_CASE(copy_up, set_id_bits_go_with_a_users_write,
   });
 }
 
-LM_CASE(copy_up, times_are_set_to_the_nanosecond, .claim = "utimensat on lower objects keeps nanoseconds, OMIT keeps the other time",
+LM_CASE(copy_up, times_are_set_to_the_nanosecond,
+        .claim = "utimensat on lower objects keeps nanoseconds, OMIT keeps the other time",
         .source = "properties 84; properties 87; pjd:utimensat") {
   t.Given({kObjects});
   t.When([](Ops& fs) {
@@ -137,7 +143,8 @@ LM_CASE(copy_up, times_are_set_to_the_nanosecond, .claim = "utimensat on lower o
   });
 }
 
-LM_CASE(copy_up, setxattr_keeps_the_other_attributes, .claim = "setting one attribute of a lower object keeps the others and the content",
+LM_CASE(copy_up, setxattr_keeps_the_other_attributes,
+        .claim = "setting one attribute of a lower object keeps the others and the content",
         .source = "properties 93; ovl/011", .needs = {Capability::xattr_user}) {
   t.Given({kObjects});
   t.When([](Ops& fs) {
@@ -151,10 +158,12 @@ LM_CASE(copy_up, setxattr_keeps_the_other_attributes, .claim = "setting one attr
   });
 }
 
-LM_CASE(copy_up, every_size_is_copied_whole, .claim = "files of 0, 1, 4095, 4096, 4097 bytes and 1 MiB + 1 keep their content",
+LM_CASE(copy_up, every_size_is_copied_whole,
+        .claim = "files of 0, 1, 4095, 4096, 4097 bytes and 1 MiB + 1 keep their content",
         .source = "properties 81; ovl/001") {
   Layer layer;
-  for (size_t size : {size_t{0}, size_t{1}, size_t{4095}, size_t{4096}, size_t{4097}, (size_t{1} << 20) + 1}) {
+  for (size_t size :
+       {size_t{0}, size_t{1}, size_t{4095}, size_t{4096}, size_t{4097}, (size_t{1} << 20) + 1}) {
     std::string data(size, '\0');
     for (size_t i = 0; i < size; ++i) data[i] = static_cast<char>((i * 2654435761U) >> 13);
     layer.File(fmt::format("f{}", size), data);
@@ -168,20 +177,24 @@ LM_CASE(copy_up, every_size_is_copied_whole, .claim = "files of 0, 1, 4095, 4096
   });
 }
 
-LM_CASE(copy_up, sparse_file_stays_sparse, .claim = "a lower file that is mostly hole does not become dense when it is changed",
+LM_CASE(copy_up, sparse_file_stays_sparse,
+        .claim = "a lower file that is mostly hole does not become dense when it is changed",
         .source = "properties 82; ovl/066", .needs = {Capability::seek_hole}) {
   t.Given({Layer().Sparse("s", int64_t{64} << 20, int64_t{32} << 20, "island")});
   // Sparse, not hole for hole: copying may work in pieces of a MiB.
   WhenOptions options;
   options.compare.hole_tolerance_bytes = 4 << 20;
-  t.When([](Ops& fs) {
-    fs.Overwrite("s", 0, "head");
-    fs.Stat("s");
-    fs.Checksum("s");
-  }, options);
+  t.When(
+      [](Ops& fs) {
+        fs.Overwrite("s", 0, "head");
+        fs.Stat("s");
+        fs.Checksum("s");
+      },
+      options);
 }
 
-LM_CASE(copy_up, parent_directories_keep_their_times, .claim = "changing a file does not touch the times or mode of the directories above it",
+LM_CASE(copy_up, parent_directories_keep_their_times,
+        .claim = "changing a file does not touch the times or mode of the directories above it",
         .source = "properties 86; no peer") {
   t.Given({Layer().Dir("a", 0701).Dir("a/b", 0702).Dir("a/b/c", 0703).File("a/b/c/f", "x")});
   t.When([](Ops& fs) {
@@ -194,7 +207,8 @@ LM_CASE(copy_up, parent_directories_keep_their_times, .claim = "changing a file 
   });
 }
 
-LM_CASE(copy_up, parents_of_many_levels_come_along, .claim = "a file twenty directories deep can be changed, and every directory keeps its attributes",
+LM_CASE(copy_up, parents_of_many_levels_come_along,
+        .claim = "a file twenty directories deep can be changed, and every directory keeps its attributes",
         .source = "L32") {
   Layer layer;
   std::string path;
@@ -212,9 +226,11 @@ LM_CASE(copy_up, parents_of_many_levels_come_along, .claim = "a file twenty dire
   });
 }
 
-LM_CASE(copy_up, reading_does_not_copy,
-        .claim = "reading, stat, access, O_PATH, opendir, getxattr and a private mapping leave the upper layer empty",
-        .source = "properties 70; um check_copy_up; ovl/021", .needs = {Capability::upper_visible}) {
+LM_CASE(
+    copy_up, reading_does_not_copy,
+    .claim =
+        "reading, stat, access, O_PATH, opendir, getxattr and a private mapping leave the upper layer empty",
+    .source = "properties 70; um check_copy_up; ovl/021", .needs = {Capability::upper_visible}) {
   t.Given({kObjects});
   MountedSnapshot* snapshot = t.PrepareOnGiven("active");
   if (snapshot == nullptr) return;
@@ -237,12 +253,15 @@ LM_CASE(copy_up, reading_does_not_copy,
   });
   for (const Observation& o : fs.log()) t.Equal(0, o.error, o.step);
   Result<std::vector<std::string>> names = ListDir(AT_FDCWD, snapshot->upper());
-  if (t.Ok(names, "listing the upper directory")) t.Equal(size_t{0}, names->size(), "entries in the upper directory");
+  if (t.Ok(names, "listing the upper directory"))
+    t.Equal(size_t{0}, names->size(), "entries in the upper directory");
 }
 
-LM_CASE(copy_up, open_for_write_copies_just_that_file,
-        .claim = "opening one lower file for writing brings it and its parents into the upper layer, and no sibling",
-        .source = "properties 71", .needs = {Capability::upper_visible}) {
+LM_CASE(
+    copy_up, open_for_write_copies_just_that_file,
+    .claim =
+        "opening one lower file for writing brings it and its parents into the upper layer, and no sibling",
+    .source = "properties 71", .needs = {Capability::upper_visible}) {
   t.Given({Layer().Dir("a").Dir("a/b").File("a/b/f", "x").File("a/b/g", "x").File("a/h", "x").Dir("c")});
   MountedSnapshot* snapshot = t.PrepareOnGiven("active");
   if (snapshot == nullptr) return;
@@ -269,9 +288,11 @@ LM_CASE(copy_up, a_readers_descriptor_sees_later_writes,
   });
 }
 
-LM_CASE(copy_up, fchmod_on_a_readers_descriptor,
-        .claim = "fchmod and fchown through a descriptor opened before copy-up change the snapshot and not the layer",
-        .source = "properties 110; no peer") {
+LM_CASE(
+    copy_up, fchmod_on_a_readers_descriptor,
+    .claim =
+        "fchmod and fchown through a descriptor opened before copy-up change the snapshot and not the layer",
+    .source = "properties 110; no peer") {
   t.Given({kObjects});
   t.When([](Ops& fs) {
     fs.Open("r", "d/f", O_RDONLY);
@@ -282,7 +303,8 @@ LM_CASE(copy_up, fchmod_on_a_readers_descriptor,
   });
 }
 
-LM_CASE(copy_up, shared_mapping_for_write, .claim = "writing through a shared mapping of a lower file reaches the snapshot alone",
+LM_CASE(copy_up, shared_mapping_for_write,
+        .claim = "writing through a shared mapping of a lower file reaches the snapshot alone",
         .source = "properties 78; ovl/061") {
   t.Given({Layer().File("f", std::string(8192, 'a'))});
   t.When([](Ops& fs) {
@@ -300,7 +322,8 @@ LM_CASE(copy_up, shared_mapping_for_write, .claim = "writing through a shared ma
   });
 }
 
-LM_CASE(copy_up, punch_and_allocate_on_a_lower_file, .claim = "fallocate with punch and zero on a lower file works on the snapshot's copy",
+LM_CASE(copy_up, punch_and_allocate_on_a_lower_file,
+        .claim = "fallocate with punch and zero on a lower file works on the snapshot's copy",
         .source = "properties 130", .needs = {Capability::fallocate}) {
   t.Given({Layer().File("f", std::string(65536, 'a')).File("g", std::string(65536, 'b'))});
   t.When([](Ops& fs) {
@@ -314,7 +337,8 @@ LM_CASE(copy_up, punch_and_allocate_on_a_lower_file, .claim = "fallocate with pu
   });
 }
 
-LM_CASE(copy_up, inode_number_stays, .claim = "st_ino of a lower file is the same before and after its first change",
+LM_CASE(copy_up, inode_number_stays,
+        .claim = "st_ino of a lower file is the same before and after its first change",
         .source = "properties 100; ovl/017", .needs = {Capability::constant_inode}) {
   t.Given({kObjects});
   MountedSnapshot* snapshot = t.PrepareOnGiven("active");
@@ -328,9 +352,13 @@ LM_CASE(copy_up, inode_number_stays, .claim = "st_ino of a lower file is the sam
   t.Equal(static_cast<uint64_t>(before.st_ino), static_cast<uint64_t>(after.st_ino), "st_ino");
 }
 
-LM_CASE(copy_up, empty_and_large_attributes, .claim = "an empty value and a value of 2000 bytes survive the first change",
+LM_CASE(copy_up, empty_and_large_attributes,
+        .claim = "an empty value and a value of 2000 bytes survive the first change",
         .source = "properties 93; fo:xattr", .needs = {Capability::xattr_user}) {
-  t.Given({Layer().File("f", "x").SetXattr("f", "user.empty", "").SetXattr("f", "user.large", std::string(2000, 'v'))});
+  t.Given({Layer()
+               .File("f", "x")
+               .SetXattr("f", "user.empty", "")
+               .SetXattr("f", "user.large", std::string(2000, 'v'))});
   t.When([](Ops& fs) {
     fs.Append("f", "y");
     fs.GetXattr("f", "user.empty");
@@ -338,9 +366,11 @@ LM_CASE(copy_up, empty_and_large_attributes, .claim = "an empty value and a valu
   });
 }
 
-LM_CASE(copy_up, file_capability_stays_on_chmod, .claim = "a file capability survives a chmod of the lower file",
+LM_CASE(copy_up, file_capability_stays_on_chmod,
+        .claim = "a file capability survives a chmod of the lower file",
         .source = "properties 89; L16; ovl/064", .needs = {Capability::xattr_security}) {
-  const std::string cap("\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", 20);
+  const std::string cap("\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",
+                        20);
   t.Given({Layer().File("ping", "program", 0755).SetXattr("ping", "security.capability", cap)});
   t.When([](Ops& fs) {
     fs.Chmod("ping", 0711);
@@ -348,9 +378,11 @@ LM_CASE(copy_up, file_capability_stays_on_chmod, .claim = "a file capability sur
   });
 }
 
-LM_CASE(copy_up, a_write_drops_the_file_capability, .claim = "writing to a lower file with a capability drops the capability",
+LM_CASE(copy_up, a_write_drops_the_file_capability,
+        .claim = "writing to a lower file with a capability drops the capability",
         .source = "properties 89; ovl/064", .needs = {Capability::xattr_security}) {
-  const std::string cap("\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", 20);
+  const std::string cap("\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",
+                        20);
   t.Given({Layer().File("ping", "program", 0777).SetXattr("ping", "security.capability", cap)});
   t.When([](Ops& fs) {
     fs.AsUser(1000, 1000, [&] { fs.Append("ping", "x"); });
@@ -359,7 +391,8 @@ LM_CASE(copy_up, a_write_drops_the_file_capability, .claim = "writing to a lower
   });
 }
 
-LM_CASE(copy_up, exclusive_create_over_a_lower_name, .claim = "O_EXCL, mkdir, symlink, mknod and link over a lower name are EEXIST and copy nothing",
+LM_CASE(copy_up, exclusive_create_over_a_lower_name,
+        .claim = "O_EXCL, mkdir, symlink, mknod and link over a lower name are EEXIST and copy nothing",
         .source = "properties 8; um:open-creat-excl; pjd:open/22") {
   t.Given({kObjects});
   t.When([](Ops& fs) {

@@ -8,7 +8,8 @@
 
 namespace layermark {
 
-LM_CASE(descriptor, removed_while_open, .claim = "a lower file that is removed while open can still be read, written and changed",
+LM_CASE(descriptor, removed_while_open,
+        .claim = "a lower file that is removed while open can still be read, written and changed",
         .source = "properties 111; generic/035") {
   t.Given({Layer().File("f", "content")});
   t.When([](Ops& fs) {
@@ -28,7 +29,8 @@ LM_CASE(descriptor, removed_while_open, .claim = "a lower file that is removed w
   });
 }
 
-LM_CASE(descriptor, read_only_and_removed, .claim = "a lower file opened for reading stays readable after its removal",
+LM_CASE(descriptor, read_only_and_removed,
+        .claim = "a lower file opened for reading stays readable after its removal",
         .source = "properties 111") {
   t.Given({Layer().File("f", "content")});
   t.When([](Ops& fs) {
@@ -40,20 +42,25 @@ LM_CASE(descriptor, read_only_and_removed, .claim = "a lower file opened for rea
   });
 }
 
-LM_CASE(descriptor, flock_over_copy_up, .claim = "a lock taken through a reader's descriptor keeps out one that is opened for writing later",
+LM_CASE(descriptor, flock_over_copy_up,
+        .claim = "a lock taken through a reader's descriptor keeps out one that is opened for writing later",
         .source = "properties 119; ovl/028") {
   t.Given({Layer().File("f", "x")});
   t.When([](Ops& fs) {
     fs.Open("r", "f", O_RDONLY);
-    fs.Do("flock(r, LOCK_EX)", [&](std::string&) { return flock(fs.fd("r"), LOCK_EX | LOCK_NB) == 0 ? 0 : errno; });
+    fs.Do("flock(r, LOCK_EX)",
+          [&](std::string&) { return flock(fs.fd("r"), LOCK_EX | LOCK_NB) == 0 ? 0 : errno; });
     fs.Open("w", "f", O_RDWR);
-    fs.Do("flock(w, LOCK_EX)", [&](std::string&) { return flock(fs.fd("w"), LOCK_EX | LOCK_NB) == 0 ? 0 : errno; });
+    fs.Do("flock(w, LOCK_EX)",
+          [&](std::string&) { return flock(fs.fd("w"), LOCK_EX | LOCK_NB) == 0 ? 0 : errno; });
     fs.Do("flock(r, LOCK_UN)", [&](std::string&) { return flock(fs.fd("r"), LOCK_UN) == 0 ? 0 : errno; });
-    fs.Do("flock(w, LOCK_EX) again", [&](std::string&) { return flock(fs.fd("w"), LOCK_EX | LOCK_NB) == 0 ? 0 : errno; });
+    fs.Do("flock(w, LOCK_EX) again",
+          [&](std::string&) { return flock(fs.fd("w"), LOCK_EX | LOCK_NB) == 0 ? 0 : errno; });
   });
 }
 
-LM_CASE(descriptor, record_lock_over_copy_up, .claim = "an open-file-description lock on a lower file conflicts with one taken after copy-up",
+LM_CASE(descriptor, record_lock_over_copy_up,
+        .claim = "an open-file-description lock on a lower file conflicts with one taken after copy-up",
         .source = "properties 120") {
   t.Given({Layer().File("f", "0123456789")});
   t.When([](Ops& fs) {
@@ -75,7 +82,9 @@ LM_CASE(descriptor, record_lock_over_copy_up, .claim = "an open-file-description
   });
 }
 
-LM_CASE(descriptor, append_offsets_are_shared, .claim = "two descriptors appending to a lower file never overwrite each other", .source = "properties 116; pjd:open") {
+LM_CASE(descriptor, append_offsets_are_shared,
+        .claim = "two descriptors appending to a lower file never overwrite each other",
+        .source = "properties 116; pjd:open") {
   t.Given({Layer().File("f", "start\n")});
   t.When([](Ops& fs) {
     fs.Open("a", "f", O_WRONLY | O_APPEND);
@@ -88,24 +97,32 @@ LM_CASE(descriptor, append_offsets_are_shared, .claim = "two descriptors appendi
   });
 }
 
-LM_CASE(descriptor, holes_are_found, .claim = "SEEK_HOLE and SEEK_DATA on a lower sparse file answer as on any file, and what is written later is data",
+LM_CASE(descriptor, holes_are_found,
+        .claim =
+            "SEEK_HOLE and SEEK_DATA on a lower sparse file answer as on any file, and what is written later "
+            "is data",
         .source = "properties 131; generic/285", .needs = {Capability::seek_hole}) {
   t.Given({Layer().Sparse("s", 4 << 20, 2 << 20, std::string(65536, 'x'))});
   WhenOptions options;
   options.compare.hole_tolerance_bytes = 2 << 20;
-  t.When([](Ops& fs) {
-    fs.Open("r", "s", O_RDONLY);
-    fs.Seek("r", 0, SEEK_DATA);
-    fs.Seek("r", 2 << 20, SEEK_HOLE);
-    fs.Seek("r", 0, SEEK_HOLE);
-    // Where the hole begins again after copy-up is the union's choice; that the new bytes are data is not.
-    fs.Open("w", "s", O_RDWR);
-    fs.PWrite("w", 0, std::string(65536, 'y'));
-    fs.Seek("w", 0, SEEK_DATA);
-  }, options);
+  t.When(
+      [](Ops& fs) {
+        fs.Open("r", "s", O_RDONLY);
+        fs.Seek("r", 0, SEEK_DATA);
+        fs.Seek("r", 2 << 20, SEEK_HOLE);
+        fs.Seek("r", 0, SEEK_HOLE);
+        // Where the hole begins again after copy-up is the union's choice; that the new bytes are data is
+        // not.
+        fs.Open("w", "s", O_RDWR);
+        fs.PWrite("w", 0, std::string(65536, 'y'));
+        fs.Seek("w", 0, SEEK_DATA);
+      },
+      options);
 }
 
-LM_CASE(descriptor, sync_calls_answer, .claim = "fsync of a file, of a reader's descriptor and of a directory, and syncfs, all work", .source = "properties 117; ovl/002") {
+LM_CASE(descriptor, sync_calls_answer,
+        .claim = "fsync of a file, of a reader's descriptor and of a directory, and syncfs, all work",
+        .source = "properties 117; ovl/002") {
   t.Given({Layer().File("f", "x").Dir("d")});
   t.When([](Ops& fs) {
     fs.Open("r", "f", O_RDONLY);
@@ -119,8 +136,8 @@ LM_CASE(descriptor, sync_calls_answer, .claim = "fsync of a file, of a reader's 
   });
 }
 
-LM_CASE(descriptor, direct_io_reads_a_lower_file, .claim = "O_DIRECT reads of a lower file give its content", .source = "properties 114",
-        .needs = {Capability::direct_io}) {
+LM_CASE(descriptor, direct_io_reads_a_lower_file, .claim = "O_DIRECT reads of a lower file give its content",
+        .source = "properties 114", .needs = {Capability::direct_io}) {
   t.Given({Layer().File("f", std::string(8192, 'd'))});
   t.When([](Ops& fs) {
     fs.Open("h", "f", O_RDONLY | O_DIRECT);
@@ -133,8 +150,11 @@ LM_CASE(descriptor, direct_io_reads_a_lower_file, .claim = "O_DIRECT reads of a 
   });
 }
 
-LM_CASE(descriptor, changes_are_notified, .claim = "a watch on a lower file and its directory reports the first modification, a creation and a removal",
-        .source = "properties 122; properties 123") {
+LM_CASE(
+    descriptor, changes_are_notified,
+    .claim =
+        "a watch on a lower file and its directory reports the first modification, a creation and a removal",
+    .source = "properties 122; properties 123") {
   t.Given({Layer().Dir("d").File("d/f", "x").File("d/g", "y")});
   t.When([](Ops& fs) {
     Fd watch(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
@@ -155,14 +175,15 @@ LM_CASE(descriptor, changes_are_notified, .claim = "a watch on a lower file and 
         all |= event->mask & (IN_MODIFY | IN_CREATE | IN_DELETE);
         at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
       }
-      seen = std::string((all & IN_MODIFY) != 0 ? "modify " : "") + ((all & IN_CREATE) != 0 ? "create " : "") +
-             ((all & IN_DELETE) != 0 ? "delete" : "");
+      seen = std::string((all & IN_MODIFY) != 0 ? "modify " : "") +
+             ((all & IN_CREATE) != 0 ? "create " : "") + ((all & IN_DELETE) != 0 ? "delete" : "");
       return 0;
     });
   });
 }
 
-LM_CASE(descriptor, wrong_kinds_are_refused, .claim = "opening directories for writing and files as directories gives the usual errors",
+LM_CASE(descriptor, wrong_kinds_are_refused,
+        .claim = "opening directories for writing and files as directories gives the usual errors",
         .source = "properties 9; um:dir-weird-open; pjd:open") {
   t.Given({Layer().Dir("d").File("f", "x")});
   t.When([](Ops& fs) {
@@ -179,7 +200,8 @@ LM_CASE(descriptor, wrong_kinds_are_refused, .claim = "opening directories for w
   });
 }
 
-LM_CASE(descriptor, reflink_between_files, .claim = "FICLONE of a lower file into a new one gives its content", .source = "properties 132",
+LM_CASE(descriptor, reflink_between_files,
+        .claim = "FICLONE of a lower file into a new one gives its content", .source = "properties 132",
         .needs = {Capability::reflink}) {
   t.Given({Layer().File("f", std::string(65536, 'r'))});
   t.When([](Ops& fs) {

@@ -6,7 +6,8 @@
 
 namespace layermark {
 
-LM_CASE(hardlink, names_of_a_layer_stay_one_file, .claim = "two names of one file in a layer are one file in the snapshot: same inode, two links",
+LM_CASE(hardlink, names_of_a_layer_stay_one_file,
+        .claim = "two names of one file in a layer are one file in the snapshot: same inode, two links",
         .source = "properties 60; L40; ovl/018") {
   t.Given({Layer().File("a", "x").Link("b", "a").Dir("d").Link("d/c", "a")});
   t.ThenStackIsRight();
@@ -17,7 +18,8 @@ LM_CASE(hardlink, names_of_a_layer_stay_one_file, .claim = "two names of one fil
   });
 }
 
-LM_CASE(hardlink, link_to_a_lower_file, .claim = "link to a lower file makes a second name of it: same inode, shared content",
+LM_CASE(hardlink, link_to_a_lower_file,
+        .claim = "link to a lower file makes a second name of it: same inode, shared content",
         .source = "properties 64; um:hard-link; fo:hardlinks") {
   t.Given({Layer().File("f", "lower")});
   t.When([](Ops& fs) {
@@ -29,7 +31,8 @@ LM_CASE(hardlink, link_to_a_lower_file, .claim = "link to a lower file makes a s
   });
 }
 
-LM_CASE(hardlink, link_over_an_existing_name, .claim = "link onto any visible name is EEXIST, onto a removed name works",
+LM_CASE(hardlink, link_over_an_existing_name,
+        .claim = "link onto any visible name is EEXIST, onto a removed name works",
         .source = "properties 30; pjd:link") {
   t.Given({Layer().File("f", "x").File("g", "y").Dir("d")});
   t.When([](Ops& fs) {
@@ -53,7 +56,8 @@ LM_CASE(hardlink, unlink_of_one_name, .claim = "removing one name of a lower fil
   });
 }
 
-LM_CASE(hardlink, replacing_one_name, .claim = "replacing one name of a lower file in a later layer leaves the other name's content",
+LM_CASE(hardlink, replacing_one_name,
+        .claim = "replacing one name of a lower file in a later layer leaves the other name's content",
         .source = "L39; L10") {
   t.Given({Layer().File("a", "x").Link("b", "a"), Layer().Remove("a").File("a", "new")});
   t.ThenStackIsRight();
@@ -63,7 +67,8 @@ LM_CASE(hardlink, replacing_one_name, .claim = "replacing one name of a lower fi
   });
 }
 
-LM_CASE(hardlink, write_through_one_name, .claim = "a write through one name of a lower file shows through the other",
+LM_CASE(hardlink, write_through_one_name,
+        .claim = "a write through one name of a lower file shows through the other",
         .source = "properties 61; ovl/042", .needs = {Capability::link_across_copy_up}) {
   t.Given({Layer().File("a", "x").Link("b", "a")});
   t.When([](Ops& fs) {
@@ -75,7 +80,8 @@ LM_CASE(hardlink, write_through_one_name, .claim = "a write through one name of 
   });
 }
 
-LM_CASE(hardlink, of_symlink_and_fifo, .claim = "lower symlinks and fifos can have a second name, directories cannot",
+LM_CASE(hardlink, of_symlink_and_fifo,
+        .claim = "lower symlinks and fifos can have a second name, directories cannot",
         .source = "properties 66; um:hard-link-sym; um:hard-link-dir") {
   t.Given({Layer().Symlink("s", "target").Fifo("p").Dir("d")});
   t.When([](Ops& fs) {
@@ -88,8 +94,8 @@ LM_CASE(hardlink, of_symlink_and_fifo, .claim = "lower symlinks and fifos can ha
   });
 }
 
-LM_CASE(hardlink, made_here_and_committed, .claim = "a file with three names made in a snapshot has them after commit",
-        .source = "L36; L40") {
+LM_CASE(hardlink, made_here_and_committed,
+        .claim = "a file with three names made in a snapshot has them after commit", .source = "L36; L40") {
   t.When([](Ops& fs) {
     fs.Create("a", "x");
     fs.Link("a", "b");
@@ -101,8 +107,8 @@ LM_CASE(hardlink, made_here_and_committed, .claim = "a file with three names mad
   });
 }
 
-LM_CASE(hardlink, from_an_unnamed_file, .claim = "an O_TMPFILE gets a name by linkat", .source = "properties 115; generic/004",
-        .needs = {Capability::tmpfile}) {
+LM_CASE(hardlink, from_an_unnamed_file, .claim = "an O_TMPFILE gets a name by linkat",
+        .source = "properties 115; generic/004", .needs = {Capability::tmpfile}) {
   t.Given({Layer().Dir("d")});
   t.When([](Ops& fs) {
     fs.Open("t", "d", O_TMPFILE | O_RDWR);
@@ -116,7 +122,8 @@ LM_CASE(hardlink, from_an_unnamed_file, .claim = "an O_TMPFILE gets a name by li
   });
 }
 
-LM_CASE(hardlink, rename_of_one_name, .claim = "renaming one name of a lower file keeps the other, and both stay one file",
+LM_CASE(hardlink, rename_of_one_name,
+        .claim = "renaming one name of a lower file keeps the other, and both stay one file",
         .source = "um:rename-hard-link; properties 61", .needs = {Capability::link_across_copy_up}) {
   t.Given({Layer().File("a", "x").Link("b", "a")});
   t.When([](Ops& fs) {

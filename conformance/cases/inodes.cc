@@ -37,21 +37,24 @@ std::set<std::string> MadeDirectories(const Manifest& before, const Manifest& af
   std::set<std::string> made;
   for (const auto& [path, entry] : after.entries) {
     if (entry.type != FileType::kDirectory) continue;
-    if (!IsDirectory(before, path) || hidden.contains(path) || made.contains(ParentOf(path))) made.insert(path);
+    if (!IsDirectory(before, path) || hidden.contains(path) || made.contains(ParentOf(path)))
+      made.insert(path);
   }
   return made;
 }
 
-int64_t Foretold(const InodeFormula& formula, const LayerCensus& census, const Manifest& before, const Manifest& after,
-                 const std::vector<TarListEntry>& tar) {
+int64_t Foretold(const InodeFormula& formula, const LayerCensus& census, const Manifest& before,
+                 const Manifest& after, const std::vector<TarListEntry>& tar) {
   if (formula.stores == InodeFormula::Stores::kFullTree) return formula.per_snapshot + census.tree_inodes;
   int64_t count = formula.per_snapshot + census.layer_inodes;
   if (formula.whiteouts == InodeFormula::Whiteouts::kOneEach) count += census.hidden_names;
-  if (formula.whiteouts == InodeFormula::Whiteouts::kOneShared) count += std::min<int64_t>(census.hidden_names, 1);
+  if (formula.whiteouts == InodeFormula::Whiteouts::kOneShared)
+    count += std::min<int64_t>(census.hidden_names, 1);
   if (before.entries.empty()) return count;  // a layer on nothing is not made through a union
   const std::set<std::string> made = MadeDirectories(before, after, tar);
   for (const std::string& path : made) {
-    count += formula.per_new_directory + (made.contains(ParentOf(path)) ? 0 : formula.per_new_directory_in_old);
+    count +=
+        formula.per_new_directory + (made.contains(ParentOf(path)) ? 0 : formula.per_new_directory_in_old);
   }
   return count;
 }
@@ -59,7 +62,9 @@ int64_t Foretold(const InodeFormula& formula, const LayerCensus& census, const M
 }  // namespace
 
 LM_CASE(inodes, count_is_foretold_from_the_layers,
-        .claim = "after each layer of the image the store holds exactly the inodes that the layer tars and the driver's formula say",
+        .claim =
+            "after each layer of the image the store holds exactly the inodes that the layer tars and the "
+            "driver's formula say",
         .source = "performance.md 4.2; W24", .deadline_seconds = 120, .wants_image = true) {
   const InodeFormula formula = t.instance().driver->inode_formula(t.instance().options);
   Result<std::vector<LayerCensus>> census = TakeCensus(t.image());

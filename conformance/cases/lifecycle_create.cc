@@ -1,4 +1,5 @@
-// Area lifecycle: prepare, view, stat and the error classes of making snapshots. The expectation is the model's.
+// Area lifecycle: prepare, view, stat and the error classes of making snapshots. The expectation is the
+// model's.
 #include "conformance/support/case.h"
 
 namespace layermark {
@@ -37,7 +38,8 @@ LM_CASE(lifecycle, stat_of_nothing, .claim = "Stat of a missing key is NotFound,
 }
 
 LM_CASE(lifecycle, mounts_of_nothing_and_of_committed,
-        .claim = "Mounts of a missing key is NotFound, of a committed snapshot FailedPrecondition", .source = "rule 22") {
+        .claim = "Mounts of a missing key is NotFound, of a committed snapshot FailedPrecondition",
+        .source = "rule 22") {
   t.SameAsModel([](Snapshotter& s) {
     (void)s.Mounts("missing");
     (void)s.Prepare("a", "");
@@ -47,8 +49,8 @@ LM_CASE(lifecycle, mounts_of_nothing_and_of_committed,
   });
 }
 
-LM_CASE(lifecycle, mounts_answers_what_prepare_did, .claim = "Mounts answers the very mounts that Prepare and View answered",
-        .source = "rule 22") {
+LM_CASE(lifecycle, mounts_answers_what_prepare_did,
+        .claim = "Mounts answers the very mounts that Prepare and View answered", .source = "rule 22") {
   Subject& s = t.subject();
   if (!t.Ok(s.CommitLayer("base", "", Layer().File("f", "x")), "commit")) return;
   if (!t.Ok(s.CommitLayer("next", "base", Layer().File("g", "x")), "commit")) return;
@@ -56,14 +58,17 @@ LM_CASE(lifecycle, mounts_answers_what_prepare_did, .claim = "Mounts answers the
     const std::string suffix = parent;
     Result<std::vector<Mount>> prepared = t.api().Prepare("p" + suffix, parent);
     Result<std::vector<Mount>> again = t.api().Mounts("p" + suffix);
-    if (t.Ok(prepared, "prepare") && t.Ok(again, "mounts")) t.Check(*prepared == *again, "Mounts differs from Prepare");
+    if (t.Ok(prepared, "prepare") && t.Ok(again, "mounts"))
+      t.Check(*prepared == *again, "Mounts differs from Prepare");
     Result<std::vector<Mount>> viewed = t.api().View("v" + suffix, parent);
     Result<std::vector<Mount>> view_again = t.api().Mounts("v" + suffix);
-    if (t.Ok(viewed, "view") && t.Ok(view_again, "mounts")) t.Check(*viewed == *view_again, "Mounts differs from View");
+    if (t.Ok(viewed, "view") && t.Ok(view_again, "mounts"))
+      t.Check(*viewed == *view_again, "Mounts differs from View");
   }
 }
 
-LM_CASE(lifecycle, existing_key_is_refused, .claim = "Prepare and View on a key of any kind are AlreadyExists",
+LM_CASE(lifecycle, existing_key_is_refused,
+        .claim = "Prepare and View on a key of any kind are AlreadyExists",
         .source = "rule 28; SS PreareViewFailingtest") {
   t.SameAsModel([](Snapshotter& s) {
     (void)s.Prepare("active", "");
@@ -78,7 +83,8 @@ LM_CASE(lifecycle, existing_key_is_refused, .claim = "Prepare and View on a key 
   });
 }
 
-LM_CASE(lifecycle, missing_parent_is_not_found, .claim = "Prepare and View on a missing parent are NotFound and leave no key",
+LM_CASE(lifecycle, missing_parent_is_not_found,
+        .claim = "Prepare and View on a missing parent are NotFound and leave no key",
         .source = "rule 29; rule 35") {
   t.SameAsModel([](Snapshotter& s) {
     (void)s.Prepare("a", "missing");
@@ -89,7 +95,8 @@ LM_CASE(lifecycle, missing_parent_is_not_found, .claim = "Prepare and View on a 
   });
 }
 
-LM_CASE(lifecycle, only_committed_parents, .claim = "an active snapshot or a view cannot be a parent: InvalidArgument",
+LM_CASE(lifecycle, only_committed_parents,
+        .claim = "an active snapshot or a view cannot be a parent: InvalidArgument",
         .source = "rule 4; rule 29; MS CreateActiveFromActive") {
   t.SameAsModel([](Snapshotter& s) {
     (void)s.Prepare("active", "");
@@ -102,7 +109,8 @@ LM_CASE(lifecycle, only_committed_parents, .claim = "an active snapshot or a vie
   });
 }
 
-LM_CASE(lifecycle, empty_key_is_refused, .claim = "an empty key or name is InvalidArgument", .source = "rule 12") {
+LM_CASE(lifecycle, empty_key_is_refused, .claim = "an empty key or name is InvalidArgument",
+        .source = "rule 12") {
   t.SameAsModel([](Snapshotter& s) {
     (void)s.Prepare("", "");
     (void)s.View("", "");
@@ -167,7 +175,8 @@ LM_CASE(lifecycle, commit_of_a_view_with_a_parent,
   });
 }
 
-LM_CASE(lifecycle, commit_onto_a_taken_name, .claim = "Commit under a name of any kind is AlreadyExists and keeps the active snapshot",
+LM_CASE(lifecycle, commit_onto_a_taken_name,
+        .claim = "Commit under a name of any kind is AlreadyExists and keeps the active snapshot",
         .source = "rule 2; rule 40") {
   t.SameAsModel([](Snapshotter& s) {
     (void)s.Prepare("a", "");
@@ -182,7 +191,8 @@ LM_CASE(lifecycle, commit_onto_a_taken_name, .claim = "Commit under a name of an
 }
 
 LM_CASE(lifecycle, a_key_is_free_after_commit_and_remove,
-        .claim = "after Commit or Remove a key can be used again, with another kind and parent", .source = "rule 32; SS Remove") {
+        .claim = "after Commit or Remove a key can be used again, with another kind and parent",
+        .source = "rule 32; SS Remove") {
   t.SameAsModel([](Snapshotter& s) {
     (void)s.Prepare("k", "");
     (void)s.Commit("base", "k");
@@ -197,7 +207,8 @@ LM_CASE(lifecycle, a_key_is_free_after_commit_and_remove,
   });
 }
 
-LM_CASE(lifecycle, a_reused_key_is_empty, .claim = "a key used again after Remove shows nothing of its former life",
+LM_CASE(lifecycle, a_reused_key_is_empty,
+        .claim = "a key used again after Remove shows nothing of its former life",
         .source = "rule 32; rule 48") {
   Result<MountedSnapshot> first = t.subject().Prepare("k", "");
   if (!t.Ok(first, "prepare")) return;
@@ -210,7 +221,8 @@ LM_CASE(lifecycle, a_reused_key_is_empty, .claim = "a key used again after Remov
   if (t.Ok(names, "list")) t.Equal(size_t{0}, names->size(), "entries in the new snapshot");
 }
 
-LM_CASE(lifecycle, rebase_at_commit, .claim = "a snapshot prepared without a parent can be given one at Commit",
+LM_CASE(lifecycle, rebase_at_commit,
+        .claim = "a snapshot prepared without a parent can be given one at Commit",
         .source = "rule 44; MS Rebase", .needs = {Capability::rebase}) {
   t.SameAsModel([](Snapshotter& s) {
     (void)s.Prepare("a", "");
@@ -225,7 +237,8 @@ LM_CASE(lifecycle, rebase_at_commit, .claim = "a snapshot prepared without a par
   });
 }
 
-LM_CASE(lifecycle, rebase_errors, .claim = "a rebase onto a missing, an uncommitted or another parent is refused, each with its class",
+LM_CASE(lifecycle, rebase_errors,
+        .claim = "a rebase onto a missing, an uncommitted or another parent is refused, each with its class",
         .source = "rule 44", .needs = {Capability::rebase}) {
   t.SameAsModel([](Snapshotter& s) {
     (void)s.Prepare("a", "");

@@ -41,23 +41,27 @@ LM_CASE(lifecycle, remove_with_children_is_refused,
   });
 }
 
-LM_CASE(lifecycle, remove_gives_the_space_back, .claim = "after Remove and Cleanup nothing of a snapshot is left in the store",
+LM_CASE(lifecycle, remove_gives_the_space_back,
+        .claim = "after Remove and Cleanup nothing of a snapshot is left in the store",
         .source = "rule 48; rule 54") {
   if (!t.Ok(t.subject().CommitLayer("base", "", Layer().File("f", "x")), "commit")) return;
   Result<Manifest> before = ReadManifest(t.subject().root());
   Result<MountedSnapshot> snapshot = t.subject().Prepare("k", "base");
   if (!t.Ok(snapshot, "prepare")) return;
-  t.Ok(ApplyLayer(Layer().File("big", std::string(100000, 'x')).Dir("d").Remove("f"), snapshot->root_fd()), "apply");
+  t.Ok(ApplyLayer(Layer().File("big", std::string(100000, 'x')).Dir("d").Remove("f"), snapshot->root_fd()),
+       "apply");
   t.Ok(snapshot->Unmount(), "unmount");
   t.Ok(t.api().Remove("k"), "remove");
   const Status cleanup = t.api().Cleanup();
   t.Check(cleanup.ok() || cleanup.code() == Code::kUnimplemented, "cleanup: " + cleanup.ToString());
   Result<Manifest> after = ReadManifest(t.subject().root());
   if (!t.Ok(before, "reading the store") || !t.Ok(after, "reading the store")) return;
-  for (const auto& [path, entry] : after->entries) t.Check(before->entries.contains(path), "left behind: " + path);
+  for (const auto& [path, entry] : after->entries)
+    t.Check(before->entries.contains(path), "left behind: " + path);
 }
 
-LM_CASE(lifecycle, labels_are_stored, .claim = "labels given to Prepare, View and Commit are kept", .source = "rule 31") {
+LM_CASE(lifecycle, labels_are_stored, .claim = "labels given to Prepare, View and Commit are kept",
+        .source = "rule 31") {
   t.SameAsModel([](Snapshotter& s) {
     (void)s.Prepare("a", "", {{"containerd.io/snapshot/x", "1"}, {"other", "2"}});
     (void)s.Stat("a");
@@ -68,8 +72,8 @@ LM_CASE(lifecycle, labels_are_stored, .claim = "labels given to Prepare, View an
   });
 }
 
-LM_CASE(lifecycle, commit_does_not_inherit_labels, .claim = "a committed snapshot has the labels given to Commit and no others",
-        .source = "rule 43") {
+LM_CASE(lifecycle, commit_does_not_inherit_labels,
+        .claim = "a committed snapshot has the labels given to Commit and no others", .source = "rule 43") {
   t.SameAsModel([](Snapshotter& s) {
     (void)s.Prepare("a", "", {{"active", "1"}});
     (void)s.Commit("base", "a");
@@ -77,8 +81,8 @@ LM_CASE(lifecycle, commit_does_not_inherit_labels, .claim = "a committed snapsho
   });
 }
 
-LM_CASE(lifecycle, long_labels_are_refused, .claim = "a label longer than 4096 bytes is InvalidArgument and leaves no key",
-        .source = "rule 17") {
+LM_CASE(lifecycle, long_labels_are_refused,
+        .claim = "a label longer than 4096 bytes is InvalidArgument and leaves no key", .source = "rule 17") {
   t.SameAsModel([](Snapshotter& s) {
     (void)s.Prepare("a", "", {{"k", std::string(4096, 'v')}});
     (void)s.Stat("a");
@@ -86,7 +90,8 @@ LM_CASE(lifecycle, long_labels_are_refused, .claim = "a label longer than 4096 b
   });
 }
 
-LM_CASE(lifecycle, update_replaces_all_labels, .claim = "Update without field paths replaces the label map and nothing else",
+LM_CASE(lifecycle, update_replaces_all_labels,
+        .claim = "Update without field paths replaces the label map and nothing else",
         .source = "rule 13; SS Update") {
   t.SameAsModel([](Snapshotter& s) {
     (void)s.Prepare("a", "", {{"old", "1"}, {"both", "2"}});
@@ -104,7 +109,8 @@ LM_CASE(lifecycle, update_replaces_all_labels, .claim = "Update without field pa
   });
 }
 
-LM_CASE(lifecycle, update_of_one_label, .claim = "Update of labels.K sets K alone, and removes it where it is absent or empty",
+LM_CASE(lifecycle, update_of_one_label,
+        .claim = "Update of labels.K sets K alone, and removes it where it is absent or empty",
         .source = "rule 14") {
   t.SameAsModel([](Snapshotter& s) {
     (void)s.Prepare("a", "", {{"x", "1"}, {"y", "2"}, {"z.dots/slash", "3"}});
@@ -119,7 +125,8 @@ LM_CASE(lifecycle, update_of_one_label, .claim = "Update of labels.K sets K alon
   });
 }
 
-LM_CASE(lifecycle, update_of_anything_else_is_refused, .claim = "a field path other than labels is InvalidArgument and changes nothing",
+LM_CASE(lifecycle, update_of_anything_else_is_refused,
+        .claim = "a field path other than labels is InvalidArgument and changes nothing",
         .source = "rule 15") {
   t.SameAsModel([](Snapshotter& s) {
     (void)s.Prepare("a", "", {{"x", "1"}});
@@ -141,7 +148,8 @@ LM_CASE(lifecycle, update_of_nothing, .claim = "Update of a missing name is NotF
   });
 }
 
-LM_CASE(lifecycle, update_of_a_committed_snapshot, .claim = "a committed snapshot's labels can be updated; its kind and parent stay",
+LM_CASE(lifecycle, update_of_a_committed_snapshot,
+        .claim = "a committed snapshot's labels can be updated; its kind and parent stay",
         .source = "rule 13; rule 16") {
   t.SameAsModel([](Snapshotter& s) {
     (void)s.Prepare("a", "");
@@ -154,7 +162,8 @@ LM_CASE(lifecycle, update_of_a_committed_snapshot, .claim = "a committed snapsho
   });
 }
 
-LM_CASE(lifecycle, times_of_a_snapshot, .claim = "created and updated agree at first; Update moves only updated",
+LM_CASE(lifecycle, times_of_a_snapshot,
+        .claim = "created and updated agree at first; Update moves only updated",
         .source = "rule 16; rule 42") {
   if (!t.Ok(t.api().Prepare("a", ""), "prepare")) return;
   Result<Info> fresh = t.api().Stat("a");
@@ -169,7 +178,8 @@ LM_CASE(lifecycle, times_of_a_snapshot, .claim = "created and updated agree at f
   if (t.Ok(again, "stat")) t.Equal(updated->updated_ns, again->updated_ns, "updated as Stat says");
 }
 
-LM_CASE(lifecycle, walk_sees_each_once, .claim = "Walk visits every snapshot once, with what Stat says", .source = "rule 50; MS Walk; SS StatInWalk") {
+LM_CASE(lifecycle, walk_sees_each_once, .claim = "Walk visits every snapshot once, with what Stat says",
+        .source = "rule 50; MS Walk; SS StatInWalk") {
   t.SameAsModel([](Snapshotter& s) {
     (void)s.Prepare("a", "", {{"l", "1"}});
     (void)s.Commit("base", "a", {{"l", "2"}});
@@ -181,16 +191,20 @@ LM_CASE(lifecycle, walk_sees_each_once, .claim = "Walk visits every snapshot onc
   t.Ok(t.api().Walk([&](const Info& info) -> Status {
     t.Check(seen.insert(info.name).second, "visited twice: " + info.name);
     LM_ASSIGN(Info stat, t.api().Stat(info.name));
-    t.Check(stat.kind == info.kind && stat.parent == info.parent && stat.labels == info.labels, "Stat disagrees: " + info.name);
+    t.Check(stat.kind == info.kind && stat.parent == info.parent && stat.labels == info.labels,
+            "Stat disagrees: " + info.name);
     return Status::Ok();
-  }), "walk");
+  }),
+       "walk");
 }
 
-LM_CASE(lifecycle, walk_of_an_empty_store, .claim = "Walk of an empty store visits nothing", .source = "rule 50") {
+LM_CASE(lifecycle, walk_of_an_empty_store, .claim = "Walk of an empty store visits nothing",
+        .source = "rule 50") {
   t.SameAsModel([](Snapshotter& s) { (void)s.Walk([](const Info&) { return Status::Ok(); }); });
 }
 
-LM_CASE(lifecycle, walk_stops_at_an_error, .claim = "an error of the callback ends the walk and is its answer", .source = "rule 52") {
+LM_CASE(lifecycle, walk_stops_at_an_error,
+        .claim = "an error of the callback ends the walk and is its answer", .source = "rule 52") {
   for (const char* key : {"a", "b", "c"}) t.Ok(t.api().Prepare(key, ""), "prepare");
   int calls = 0;
   const Status s = t.api().Walk([&](const Info&) {
@@ -201,7 +215,8 @@ LM_CASE(lifecycle, walk_stops_at_an_error, .claim = "an error of the callback en
   t.Equal(1, calls, "calls");
 }
 
-LM_CASE(lifecycle, walk_filters, .claim = "filters select by name, parent, kind and label; commas mean and, several filters or",
+LM_CASE(lifecycle, walk_filters,
+        .claim = "filters select by name, parent, kind and label; commas mean and, several filters or",
         .source = "rule 51; SS Walk") {
   t.SameAsModel([](Snapshotter& s) {
     (void)s.Prepare("a", "", {{"color", "red"}, {"a.b/c", "x"}});
@@ -209,7 +224,9 @@ LM_CASE(lifecycle, walk_filters, .claim = "filters select by name, parent, kind 
     (void)s.Prepare("one", "base", {{"color", "red"}});
     (void)s.Prepare("two", "base", {{"shape", "round"}});
     (void)s.View("three", "base");
-    auto walk = [&](const std::vector<std::string>& filters) { (void)s.Walk([](const Info&) { return Status::Ok(); }, filters); };
+    auto walk = [&](const std::vector<std::string>& filters) {
+      (void)s.Walk([](const Info&) { return Status::Ok(); }, filters);
+    };
     walk({"name==one"});
     walk({"kind==active"});
     walk({"kind==committed"});
@@ -226,7 +243,8 @@ LM_CASE(lifecycle, walk_filters, .claim = "filters select by name, parent, kind 
   });
 }
 
-LM_CASE(lifecycle, walk_refuses_a_bad_filter, .claim = "a filter that cannot be parsed is InvalidArgument", .source = "rule 51") {
+LM_CASE(lifecycle, walk_refuses_a_bad_filter, .claim = "a filter that cannot be parsed is InvalidArgument",
+        .source = "rule 51") {
   t.SameAsModel([](Snapshotter& s) {
     (void)s.Prepare("a", "");
     for (const char* filter : {"name=", "==x", "name==a,", "labels.\"open==x", "name=!x"}) {
@@ -244,7 +262,8 @@ LM_CASE(lifecycle, close_twice, .claim = "Close is idempotent", .source = "rule 
 }
 
 LM_CASE(lifecycle, a_store_opened_again_knows_everything,
-        .claim = "after Close and a new Open every snapshot is there, with labels, parents and content", .source = "rule 22; rule 46") {
+        .claim = "after Close and a new Open every snapshot is there, with labels, parents and content",
+        .source = "rule 22; rule 46") {
   t.Given({Layer().File("f", "x"), Layer().File("g", "y")});
   MountedSnapshot* active = t.PrepareOnGiven("active");
   if (active == nullptr) return;
@@ -260,7 +279,8 @@ LM_CASE(lifecycle, a_store_opened_again_knows_everything,
   if (t.Ok(content, "reading")) t.Equal(std::string("kept"), *content, "content");
 }
 
-LM_CASE(lifecycle, one_key_from_many_threads, .claim = "of many concurrent Prepares of one key exactly one succeeds",
+LM_CASE(lifecycle, one_key_from_many_threads,
+        .claim = "of many concurrent Prepares of one key exactly one succeeds",
         .source = "rule 28; concurrency") {
   t.Given({Layer().File("f", "x")});
   Snapshotter& api = t.api();
@@ -285,7 +305,8 @@ LM_CASE(lifecycle, one_key_from_many_threads, .claim = "of many concurrent Prepa
   t.Equal(7, exists.load(), "Prepares that answered AlreadyExists");
 }
 
-LM_CASE(lifecycle, many_keys_from_many_threads, .claim = "concurrent Prepare, Commit, Remove and Walk of different keys all succeed",
+LM_CASE(lifecycle, many_keys_from_many_threads,
+        .claim = "concurrent Prepare, Commit, Remove and Walk of different keys all succeed",
         .source = "rule 53; concurrency") {
   t.Given({Layer().File("f", "x").Dir("d")});
   Snapshotter& api = t.api();
@@ -317,7 +338,8 @@ LM_CASE(lifecycle, many_keys_from_many_threads, .claim = "concurrent Prepare, Co
   t.Ok(api.Walk([&](const Info&) {
     ++left;
     return Status::Ok();
-  }), "walk");
+  }),
+       "walk");
   t.Equal(1, left, "snapshots left");
 }
 
@@ -332,36 +354,45 @@ LM_CASE(usage, of_nothing, .claim = "Usage of a missing key is NotFound", .sourc
   });
 }
 
-LM_CASE(usage, grows_with_what_is_written, .claim = "Usage of an active snapshot grows by what is written to it",
+LM_CASE(usage, grows_with_what_is_written,
+        .claim = "Usage of an active snapshot grows by what is written to it",
         .source = "rule 18; rule 19; SS usage") {
   t.Given({Layer().File("base", std::string(50000, 'b'))});
   MountedSnapshot* snapshot = t.PrepareOnGiven("a");
   if (snapshot == nullptr) return;
   Result<Usage> before = t.api().GetUsage("a");
-  t.Ok(ApplyLayer(Layer().File("f", std::string(1 << 20, 'x')).File("g", "y").Dir("d"), snapshot->root_fd()), "apply");
+  t.Ok(ApplyLayer(Layer().File("f", std::string(1 << 20, 'x')).File("g", "y").Dir("d"), snapshot->root_fd()),
+       "apply");
   t.Check(syncfs(snapshot->root_fd()) == 0, "syncfs");
   Result<Usage> after = t.api().GetUsage("a");
   if (!t.Ok(before, "usage") || !t.Ok(after, "usage")) return;
-  t.Check(after->size_bytes >= before->size_bytes + (1 << 20), fmt::format("size went from {} to {}", before->size_bytes, after->size_bytes));
-  t.Check(after->inodes >= before->inodes + 3, fmt::format("inodes went from {} to {}", before->inodes, after->inodes));
+  t.Check(after->size_bytes >= before->size_bytes + (1 << 20),
+          fmt::format("size went from {} to {}", before->size_bytes, after->size_bytes));
+  t.Check(after->inodes >= before->inodes + 3,
+          fmt::format("inodes went from {} to {}", before->inodes, after->inodes));
 }
 
-LM_CASE(usage, excludes_the_parent, .claim = "Usage of a fresh snapshot on a large parent does not count the parent's bytes",
+LM_CASE(usage, excludes_the_parent,
+        .claim = "Usage of a fresh snapshot on a large parent does not count the parent's bytes",
         .source = "rule 7; rule 20", .needs = {Capability::usage_own_changes}) {
   t.Given({Layer().File("base", std::string(4 << 20, 'b'))});
   MountedSnapshot* snapshot = t.PrepareOnGiven("a");
   if (snapshot == nullptr) return;
   Result<Usage> usage = t.api().GetUsage("a");
-  if (t.Ok(usage, "usage")) t.Check(usage->size_bytes < (1 << 20), fmt::format("{} bytes", usage->size_bytes));
+  if (t.Ok(usage, "usage"))
+    t.Check(usage->size_bytes < (1 << 20), fmt::format("{} bytes", usage->size_bytes));
 }
 
-LM_CASE(usage, is_frozen_at_commit, .claim = "Usage of a committed snapshot is what it was at Commit, whatever its children do",
+LM_CASE(usage, is_frozen_at_commit,
+        .claim = "Usage of a committed snapshot is what it was at Commit, whatever its children do",
         .source = "rule 18; rule 42") {
   t.Given({Layer().File("base", std::string(100000, 'b'))});
   Result<Usage> before = t.api().GetUsage(t.given());
   MountedSnapshot* child = t.PrepareOnGiven("a");
   if (child == nullptr) return;
-  t.Ok(ApplyLayer(Layer().File("base", std::string(300000, 'c')).File("more", std::string(200000, 'd')), child->root_fd()), "apply");
+  t.Ok(ApplyLayer(Layer().File("base", std::string(300000, 'c')).File("more", std::string(200000, 'd')),
+                  child->root_fd()),
+       "apply");
   Result<Usage> after = t.api().GetUsage(t.given());
   if (!t.Ok(before, "usage") || !t.Ok(after, "usage")) return;
   t.Equal(before->size_bytes, after->size_bytes, "size");
@@ -389,8 +420,8 @@ LM_CASE(view, is_read_only, .claim = "every change through a view's mount is ref
   if (t.Ok(manifest, "reading")) t.SameTree(t.given_manifest(), *manifest, "the view afterwards");
 }
 
-LM_CASE(view, of_two_layers_is_read_only, .claim = "a view on two layers shows their union and refuses changes",
-        .source = "rule 23; rule 27") {
+LM_CASE(view, of_two_layers_is_read_only,
+        .claim = "a view on two layers shows their union and refuses changes", .source = "rule 23; rule 27") {
   t.Given({Layer().File("f", "x").File("gone", "x"), Layer().File("g", "y").Remove("gone")});
   Result<MountedSnapshot> view = t.subject().View("v", t.given());
   if (!t.Ok(view, "view")) return;
@@ -403,7 +434,8 @@ LM_CASE(view, of_two_layers_is_read_only, .claim = "a view on two layers shows t
   if (t.Ok(manifest, "reading")) t.SameTree(t.given_manifest(), *manifest, "the view");
 }
 
-LM_CASE(view, of_nothing_is_empty, .claim = "a view without a parent is an empty read-only directory", .source = "rule 4; rule 27") {
+LM_CASE(view, of_nothing_is_empty, .claim = "a view without a parent is an empty read-only directory",
+        .source = "rule 4; rule 27") {
   Result<MountedSnapshot> view = t.subject().View("v", "");
   if (!t.Ok(view, "view")) return;
   Result<std::vector<std::string>> names = ListDir(view->root_fd());
@@ -412,8 +444,8 @@ LM_CASE(view, of_nothing_is_empty, .claim = "a view without a parent is an empty
   t.Check(fs.Create("new", "x") != 0, "create worked on a view");
 }
 
-LM_CASE(view, stays_while_a_sibling_changes, .claim = "a mounted view does not see what an active sibling changes",
-        .source = "rule 5; rule 27") {
+LM_CASE(view, stays_while_a_sibling_changes,
+        .claim = "a mounted view does not see what an active sibling changes", .source = "rule 5; rule 27") {
   t.Given({Layer().File("f", "x").Dir("d").File("d/g", "y")});
   Result<MountedSnapshot> view = t.subject().View("v", t.given());
   MountedSnapshot* active = t.PrepareOnGiven("a");
@@ -423,8 +455,8 @@ LM_CASE(view, stays_while_a_sibling_changes, .claim = "a mounted view does not s
   if (t.Ok(manifest, "reading")) t.SameTree(t.given_manifest(), *manifest, "the view afterwards");
 }
 
-LM_CASE(view, can_be_removed_and_made_again, .claim = "removing a view leaves its parent whole, and the key free",
-        .source = "rule 32; rule 48") {
+LM_CASE(view, can_be_removed_and_made_again,
+        .claim = "removing a view leaves its parent whole, and the key free", .source = "rule 32; rule 48") {
   t.Given({Layer().File("f", "x").Dir("d").File("d/g", "y")});
   for (int i = 0; i < 3; ++i) {
     Result<MountedSnapshot> view = t.subject().View("v", t.given());

@@ -25,12 +25,17 @@ std::string AclValue(std::initializer_list<std::array<uint32_t, 3>> entries) {
 constexpr uint32_t kUserObj = 1, kUser = 2, kGroupObj = 4, kMask = 16, kOther = 32, kNoId = 0xffffffff;
 
 std::string UserAcl(uint32_t uid, uint32_t perm) {
-  return AclValue({{kUserObj, 6, kNoId}, {kUser, perm, uid}, {kGroupObj, 4, kNoId}, {kMask, 7, kNoId}, {kOther, 0, kNoId}});
+  return AclValue({{kUserObj, 6, kNoId},
+                   {kUser, perm, uid},
+                   {kGroupObj, 4, kNoId},
+                   {kMask, 7, kNoId},
+                   {kOther, 0, kNoId}});
 }
 
 }  // namespace
 
-LM_CASE(metadata, modes_of_every_kind, .claim = "all twelve permission bits of files and directories pass through layers",
+LM_CASE(metadata, modes_of_every_kind,
+        .claim = "all twelve permission bits of files and directories pass through layers",
         .source = "rule L16; um:chmod") {
   Layer layer;
   for (mode_t mode : {0000, 0001, 0777, 01777, 02755, 04755, 06711, 07777}) {
@@ -40,30 +45,51 @@ LM_CASE(metadata, modes_of_every_kind, .claim = "all twelve permission bits of f
   t.ThenStackIsRight();
 }
 
-LM_CASE(metadata, owners_of_every_kind, .claim = "owner and group of files, directories, symlinks and fifos pass through layers",
+LM_CASE(metadata, owners_of_every_kind,
+        .claim = "owner and group of files, directories, symlinks and fifos pass through layers",
         .source = "properties 91; L16; ovl/020") {
-  t.Given({Layer().File("f", "x").Chown("f", 1, 2).Dir("d").Chown("d", 3, 4).Symlink("l", "f").Chown("l", 65534, 65533)
-               .Fifo("p").Chown("p", 4294967294U, 7),
+  t.Given({Layer()
+               .File("f", "x")
+               .Chown("f", 1, 2)
+               .Dir("d")
+               .Chown("d", 3, 4)
+               .Symlink("l", "f")
+               .Chown("l", 65534, 65533)
+               .Fifo("p")
+               .Chown("p", 4294967294U, 7),
            Layer().Chown("d", 5, 6)});
   t.ThenStackIsRight();
 }
 
-LM_CASE(metadata, times_of_every_kind, .claim = "nanosecond mtimes of files, directories, symlinks and fifos pass through layers",
+LM_CASE(metadata, times_of_every_kind,
+        .claim = "nanosecond mtimes of files, directories, symlinks and fifos pass through layers",
         .source = "properties 84; L15; L45") {
-  t.Given({Layer().File("f", "x").Dir("d").File("d/g", "y").Symlink("l", "f").Fifo("p")
-               .Times("f", 1, 1'234'567'890'123'456'789).Times("l", 1, 987'654'321'000'000'001).Times("p", 1, 999'999'999)
+  t.Given({Layer()
+               .File("f", "x")
+               .Dir("d")
+               .File("d/g", "y")
+               .Symlink("l", "f")
+               .Fifo("p")
+               .Times("f", 1, 1'234'567'890'123'456'789)
+               .Times("l", 1, 987'654'321'000'000'001)
+               .Times("p", 1, 999'999'999)
                .Times("d", 1, 1'111'111'111'000'000'007)});
   t.ThenStackIsRight();
 }
 
-LM_CASE(metadata, times_before_1970_and_after_2038, .claim = "mtimes before 1970 and after 2038 pass through layers",
+LM_CASE(metadata, times_before_1970_and_after_2038,
+        .claim = "mtimes before 1970 and after 2038 pass through layers",
         .source = "properties 84; generic/258") {
-  t.Given({Layer().File("old", "x").Times("old", -1'000'000'000, -315'619'200'000'000'000).File("new", "y")
+  t.Given({Layer()
+               .File("old", "x")
+               .Times("old", -1'000'000'000, -315'619'200'000'000'000)
+               .File("new", "y")
                .Times("new", 4'102'444'800'000'000'000, 4'102'444'800'123'456'789)});
   t.ThenStackIsRight();
 }
 
-LM_CASE(metadata, new_objects_belong_to_their_maker, .claim = "what a user creates in a snapshot belongs to that user",
+LM_CASE(metadata, new_objects_belong_to_their_maker,
+        .claim = "what a user creates in a snapshot belongs to that user",
         .source = "properties 91; ovl/008") {
   t.Given({Layer().Dir("shared", 01777).Dir("sgid").Chown("sgid", 0, 500).Chmod("sgid", 02777)});
   t.When([](Ops& fs) {
@@ -78,9 +104,16 @@ LM_CASE(metadata, new_objects_belong_to_their_maker, .claim = "what a user creat
   });
 }
 
-LM_CASE(metadata, permissions_are_checked_on_lower_objects, .claim = "a user without the right is refused on lower files, before and after copy-up",
+LM_CASE(metadata, permissions_are_checked_on_lower_objects,
+        .claim = "a user without the right is refused on lower files, before and after copy-up",
         .source = "properties 126; um:impermissible; ovl/004") {
-  t.Given({Layer().File("secret", "x", 0600).File("readable", "x", 0644).Dir("closed", 0700).File("closed/f", "x").Dir("sticky", 01777).File("sticky/root", "x")});
+  t.Given({Layer()
+               .File("secret", "x", 0600)
+               .File("readable", "x", 0644)
+               .Dir("closed", 0700)
+               .File("closed/f", "x")
+               .Dir("sticky", 01777)
+               .File("sticky/root", "x")});
   t.When([](Ops& fs) {
     for (int round = 0; round < 2; ++round) {
       fs.AsUser(1000, 1000, [&] {
@@ -100,7 +133,8 @@ LM_CASE(metadata, permissions_are_checked_on_lower_objects, .claim = "a user wit
   });
 }
 
-LM_CASE(metadata, an_owner_may_change_what_is_his, .claim = "the owner of a lower file may write, chmod, and remove it in his directory",
+LM_CASE(metadata, an_owner_may_change_what_is_his,
+        .claim = "the owner of a lower file may write, chmod, and remove it in his directory",
         .source = "properties 126; pjd:chmod") {
   t.Given({Layer().Dir("home").Chown("home", 1000, 1000).File("home/f", "x").Chown("home/f", 1000, 1000)});
   t.When([](Ops& fs) {
@@ -117,7 +151,8 @@ LM_CASE(metadata, an_owner_may_change_what_is_his, .claim = "the owner of a lowe
 }
 
 LM_CASE(metadata, set_group_id_directory_keeps_the_bit,
-        .claim = "a lower set-group-ID directory keeps the bit when something is made in it", .source = "properties 90; L16; no peer") {
+        .claim = "a lower set-group-ID directory keeps the bit when something is made in it",
+        .source = "properties 90; L16; no peer") {
   t.Given({Layer().Dir("d", 02775).Chown("d", 0, 500).File("d/f", "x")});
   t.When([](Ops& fs) {
     fs.Create("d/new", "x");
@@ -125,7 +160,8 @@ LM_CASE(metadata, set_group_id_directory_keeps_the_bit,
   });
 }
 
-LM_CASE(metadata, directory_mtime_changes_with_its_entries, .claim = "creating and removing entries updates the mtime of a lower directory, reading does not",
+LM_CASE(metadata, directory_mtime_changes_with_its_entries,
+        .claim = "creating and removing entries updates the mtime of a lower directory, reading does not",
         .source = "properties 86; pjd:mkdir") {
   t.Given({Layer().Dir("a").Dir("b").Dir("c").File("c/f", "x")});
   t.When([](Ops& fs) {
@@ -136,27 +172,42 @@ LM_CASE(metadata, directory_mtime_changes_with_its_entries, .claim = "creating a
   });
 }
 
-LM_CASE(xattr, user_attributes_pass_through_layers, .claim = "user.* attributes of files and directories pass through layers and merge by topmost object",
+LM_CASE(xattr, user_attributes_pass_through_layers,
+        .claim = "user.* attributes of files and directories pass through layers and merge by topmost object",
         .source = "properties 93; ovl/011", .needs = {Capability::xattr_user}) {
-  t.Given({Layer().File("f", "x").SetXattr("f", "user.a", "1").Dir("d").SetXattr("d", "user.b", std::string("\0\xff\n", 3)),
+  t.Given({Layer()
+               .File("f", "x")
+               .SetXattr("f", "user.a", "1")
+               .Dir("d")
+               .SetXattr("d", "user.b", std::string("\0\xff\n", 3)),
            Layer().SetXattr("f", "user.c", "2").RemoveXattr("f", "user.a")});
   t.ThenStackIsRight();
 }
 
-LM_CASE(xattr, trusted_attributes_pass_through_layers, .claim = "trusted.* attributes pass through layers, symlinks' too",
-        .source = "properties 93", .needs = {Capability::xattr_trusted, Capability::priv_trusted_xattr}) {
-  t.Given({Layer().File("f", "x").SetXattr("f", "trusted.a", "1").Symlink("l", "f").SetXattr("l", "trusted.l", "2").Fifo("p").SetXattr("p", "trusted.p", "3")});
+LM_CASE(xattr, trusted_attributes_pass_through_layers,
+        .claim = "trusted.* attributes pass through layers, symlinks' too", .source = "properties 93",
+        .needs = {Capability::xattr_trusted, Capability::priv_trusted_xattr}) {
+  t.Given({Layer()
+               .File("f", "x")
+               .SetXattr("f", "trusted.a", "1")
+               .Symlink("l", "f")
+               .SetXattr("l", "trusted.l", "2")
+               .Fifo("p")
+               .SetXattr("p", "trusted.p", "3")});
   t.ThenStackIsRight();
 }
 
 LM_CASE(xattr, file_capabilities_pass_through_layers, .claim = "security.capability passes through layers",
         .source = "L16; L43; containers/storage 217", .needs = {Capability::xattr_security}) {
-  const std::string cap("\x01\x00\x00\x02\x00\x20\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", 20);
-  t.Given({Layer().File("ping", "program", 0755).SetXattr("ping", "security.capability", cap), Layer().File("other", "x")});
+  const std::string cap("\x01\x00\x00\x02\x00\x20\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",
+                        20);
+  t.Given({Layer().File("ping", "program", 0755).SetXattr("ping", "security.capability", cap),
+           Layer().File("other", "x")});
   t.ThenStackIsRight();
 }
 
-LM_CASE(xattr, flags_and_errors, .claim = "XATTR_CREATE, XATTR_REPLACE and missing names answer EEXIST and ENODATA on lower files",
+LM_CASE(xattr, flags_and_errors,
+        .claim = "XATTR_CREATE, XATTR_REPLACE and missing names answer EEXIST and ENODATA on lower files",
         .source = "properties 93; pjd; ovl/011", .needs = {Capability::xattr_user}) {
   t.Given({Layer().File("f", "x").SetXattr("f", "user.there", "1")});
   t.When([](Ops& fs) {
@@ -171,9 +222,15 @@ LM_CASE(xattr, flags_and_errors, .claim = "XATTR_CREATE, XATTR_REPLACE and missi
   });
 }
 
-LM_CASE(xattr, removed_attribute_stays_removed, .claim = "an attribute removed from a lower file does not come back after commit",
+LM_CASE(xattr, removed_attribute_stays_removed,
+        .claim = "an attribute removed from a lower file does not come back after commit",
         .source = "properties 93", .needs = {Capability::xattr_user}) {
-  t.Given({Layer().File("f", "x").SetXattr("f", "user.a", "1").SetXattr("f", "user.b", "2").Dir("d").SetXattr("d", "user.c", "3")});
+  t.Given({Layer()
+               .File("f", "x")
+               .SetXattr("f", "user.a", "1")
+               .SetXattr("f", "user.b", "2")
+               .Dir("d")
+               .SetXattr("d", "user.c", "3")});
   t.When([](Ops& fs) {
     fs.RemoveXattr("f", "user.a");
     fs.RemoveXattr("d", "user.c");
@@ -182,8 +239,8 @@ LM_CASE(xattr, removed_attribute_stays_removed, .claim = "an attribute removed f
   });
 }
 
-LM_CASE(xattr, not_on_special_files, .claim = "user.* on a symlink or fifo is refused as on any file system", .source = "xattr(7); properties 93",
-        .needs = {Capability::xattr_user}) {
+LM_CASE(xattr, not_on_special_files, .claim = "user.* on a symlink or fifo is refused as on any file system",
+        .source = "xattr(7); properties 93", .needs = {Capability::xattr_user}) {
   t.Given({Layer().Symlink("l", "x").Fifo("p")});
   t.When([](Ops& fs) {
     fs.SetXattr("l", "user.a", "1");
@@ -194,12 +251,17 @@ LM_CASE(xattr, not_on_special_files, .claim = "user.* on a symlink or fifo is re
 
 LM_CASE(acl, access_lists_pass_through_layers, .claim = "access and default ACLs of lower objects are kept",
         .source = "properties 95; ovl/023", .needs = {Capability::acl}) {
-  t.Given({Layer().File("f", "x", 0640).SetXattr("f", "system.posix_acl_access", UserAcl(1000, 4)).Dir("d", 0750)
-               .SetXattr("d", "system.posix_acl_default", UserAcl(1000, 6)), Layer().File("g", "y")});
+  t.Given({Layer()
+               .File("f", "x", 0640)
+               .SetXattr("f", "system.posix_acl_access", UserAcl(1000, 4))
+               .Dir("d", 0750)
+               .SetXattr("d", "system.posix_acl_default", UserAcl(1000, 6)),
+           Layer().File("g", "y")});
   t.ThenStackIsRight();
 }
 
-LM_CASE(acl, access_lists_are_enforced, .claim = "an ACL entry of a lower file gives just the access that it names",
+LM_CASE(acl, access_lists_are_enforced,
+        .claim = "an ACL entry of a lower file gives just the access that it names",
         .source = "properties 95; ovl/025", .needs = {Capability::acl}) {
   t.Given({Layer().File("f", "x", 0640).SetXattr("f", "system.posix_acl_access", UserAcl(1000, 4))});
   t.When([](Ops& fs) {
@@ -214,7 +276,8 @@ LM_CASE(acl, access_lists_are_enforced, .claim = "an ACL entry of a lower file g
   });
 }
 
-LM_CASE(acl, default_lists_are_inherited, .claim = "a lower directory's default ACL is inherited by what is made in it",
+LM_CASE(acl, default_lists_are_inherited,
+        .claim = "a lower directory's default ACL is inherited by what is made in it",
         .source = "properties 95; ovl/023; fuse-overlayfs issue 363", .needs = {Capability::acl}) {
   t.Given({Layer().Dir("d", 0770).SetXattr("d", "system.posix_acl_default", UserAcl(1000, 6))});
   t.When([](Ops& fs) {
@@ -225,8 +288,8 @@ LM_CASE(acl, default_lists_are_inherited, .claim = "a lower directory's default 
   });
 }
 
-LM_CASE(acl, chmod_changes_the_mask, .claim = "chmod of a lower file with an ACL changes its mask", .source = "properties 95; acl(5)",
-        .needs = {Capability::acl}) {
+LM_CASE(acl, chmod_changes_the_mask, .claim = "chmod of a lower file with an ACL changes its mask",
+        .source = "properties 95; acl(5)", .needs = {Capability::acl}) {
   t.Given({Layer().File("f", "x", 0660).SetXattr("f", "system.posix_acl_access", UserAcl(1000, 6))});
   t.When([](Ops& fs) {
     fs.Chmod("f", 0640);

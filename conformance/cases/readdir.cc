@@ -40,7 +40,8 @@ std::vector<Layer> Spread(int count, int layers) {
 
 }  // namespace
 
-LM_CASE(readdir, each_name_once, .claim = "a directory merged from three layers lists each name once, with . and .. once each",
+LM_CASE(readdir, each_name_once,
+        .claim = "a directory merged from three layers lists each name once, with . and .. once each",
         .source = "properties 5; properties 19; ovl/038") {
   t.Given(Spread(300, 3));
   MountedSnapshot* snapshot = t.PrepareOnGiven("a");
@@ -53,8 +54,8 @@ LM_CASE(readdir, each_name_once, .claim = "a directory merged from three layers 
   for (const auto& [name, times] : seen) t.Equal(1, times, "times that " + name + " was listed");
 }
 
-LM_CASE(readdir, many_entries, .claim = "a merged directory of 5,000 entries lists every one of them", .source = "properties 19; fo:stress",
-        .deadline_seconds = 120) {
+LM_CASE(readdir, many_entries, .claim = "a merged directory of 5,000 entries lists every one of them",
+        .source = "properties 19; fo:stress", .deadline_seconds = 120) {
   t.Given(Spread(5000, 2));
   t.When([](Ops& fs) {
     fs.List("d");
@@ -75,12 +76,15 @@ LM_CASE(readdir, types_are_right, .claim = "d_type of every kind of entry agrees
   if (!t.Check(stream != nullptr, "opendir")) return;
   while (const dirent* entry = readdir(stream.get())) {
     struct stat st {};
-    if (!t.Check(fstatat(snapshot->root_fd(), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0, entry->d_name)) continue;
-    t.Check(entry->d_type == DT_UNKNOWN || entry->d_type == IFTODT(st.st_mode), std::string("d_type of ") + entry->d_name);
+    if (!t.Check(fstatat(snapshot->root_fd(), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0, entry->d_name))
+      continue;
+    t.Check(entry->d_type == DT_UNKNOWN || entry->d_type == IFTODT(st.st_mode),
+            std::string("d_type of ") + entry->d_name);
   }
 }
 
-LM_CASE(readdir, inode_numbers_agree_with_stat, .claim = "d_ino of every entry is its st_ino, before and after copy-up",
+LM_CASE(readdir, inode_numbers_agree_with_stat,
+        .claim = "d_ino of every entry is its st_ino, before and after copy-up",
         .source = "properties 24; ovl/017; fo:passthrough", .needs = {Capability::constant_inode}) {
   t.Given({Layer().File("f", "x").File("g", "x").Dir("d"), Layer().File("h", "x")});
   MountedSnapshot* snapshot = t.PrepareOnGiven("a");
@@ -98,7 +102,8 @@ LM_CASE(readdir, inode_numbers_agree_with_stat, .claim = "d_ino of every entry i
   }
 }
 
-LM_CASE(readdir, seek_back_continues_the_same, .claim = "after seekdir to a remembered place the same entries follow",
+LM_CASE(readdir, seek_back_continues_the_same,
+        .claim = "after seekdir to a remembered place the same entries follow",
         .source = "properties 20; generic/257") {
   t.Given(Spread(200, 3));
   MountedSnapshot* snapshot = t.PrepareOnGiven("a");
@@ -112,10 +117,12 @@ LM_CASE(readdir, seek_back_continues_the_same, .claim = "after seekdir to a reme
   while (const dirent* entry = readdir(stream.get())) first.emplace_back(entry->d_name);
   seekdir(stream.get(), place);
   while (const dirent* entry = readdir(stream.get())) second.emplace_back(entry->d_name);
-  t.Check(first == second, fmt::format("{} entries followed at first, {} after seekdir, or in another order", first.size(), second.size()));
+  t.Check(first == second, fmt::format("{} entries followed at first, {} after seekdir, or in another order",
+                                       first.size(), second.size()));
 }
 
-LM_CASE(readdir, rewind_sees_changes, .claim = "rewinddir shows what was created and removed since the directory was opened",
+LM_CASE(readdir, rewind_sees_changes,
+        .claim = "rewinddir shows what was created and removed since the directory was opened",
         .source = "properties 21; ovl/077") {
   t.Given(Spread(20, 2));
   MountedSnapshot* snapshot = t.PrepareOnGiven("a");
@@ -135,7 +142,8 @@ LM_CASE(readdir, rewind_sees_changes, .claim = "rewinddir shows what was created
   t.Equal(size_t{22}, names.size(), "entries after rewinddir");
 }
 
-LM_CASE(readdir, removing_while_listing, .claim = "entries that are not removed while a merged directory is listed appear exactly once",
+LM_CASE(readdir, removing_while_listing,
+        .claim = "entries that are not removed while a merged directory is listed appear exactly once",
         .source = "properties 22; ovl/077") {
   t.Given(Spread(400, 2));
   MountedSnapshot* snapshot = t.PrepareOnGiven("a");
@@ -157,7 +165,8 @@ LM_CASE(readdir, removing_while_listing, .claim = "entries that are not removed 
   }
 }
 
-LM_CASE(readdir, remove_in_pieces_until_empty, .claim = "listing and removing in turns empties a merged directory, and rmdir works",
+LM_CASE(readdir, remove_in_pieces_until_empty,
+        .claim = "listing and removing in turns empties a merged directory, and rmdir works",
         .source = "properties 23; um:rmtree") {
   t.Given(Spread(500, 3));
   MountedSnapshot* snapshot = t.PrepareOnGiven("a");
@@ -180,9 +189,11 @@ LM_CASE(readdir, remove_in_pieces_until_empty, .claim = "listing and removing in
   t.Check(unlinkat(snapshot->root_fd(), "d", AT_REMOVEDIR) == 0, "rmdir of the emptied directory");
 }
 
-LM_CASE(readdir, whiteouts_are_never_listed, .claim = "names removed by any layer are listed by none, nor can they be opened",
+LM_CASE(readdir, whiteouts_are_never_listed,
+        .claim = "names removed by any layer are listed by none, nor can they be opened",
         .source = "properties 26; ovl/031") {
-  t.Given({Layer().Dir("d").File("d/1", "x").File("d/2", "x").File("d/3", "x").File("d/4", "x"), Layer().Remove("d/1"), Layer().Remove("d/2").File("d/1", "back"), Layer().Remove("d/1")});
+  t.Given({Layer().Dir("d").File("d/1", "x").File("d/2", "x").File("d/3", "x").File("d/4", "x"),
+           Layer().Remove("d/1"), Layer().Remove("d/2").File("d/1", "back"), Layer().Remove("d/1")});
   t.ThenStackIsRight();
   t.When([](Ops& fs) {
     fs.Unlink("d/3");
@@ -191,7 +202,8 @@ LM_CASE(readdir, whiteouts_are_never_listed, .claim = "names removed by any laye
   });
 }
 
-LM_CASE(readdir, deep_trees, .claim = "a tree a hundred directories deep can be listed, changed at its end and removed",
+LM_CASE(readdir, deep_trees,
+        .claim = "a tree a hundred directories deep can be listed, changed at its end and removed",
         .source = "fo:stress T3") {
   Layer layer;
   std::string path;

@@ -20,7 +20,8 @@ const Layer kBase = Layer()
 
 }  // namespace
 
-LM_CASE(rename, file_in_one_directory, .claim = "a lower file can be renamed; the old name is gone and the content is kept",
+LM_CASE(rename, file_in_one_directory,
+        .claim = "a lower file can be renamed; the old name is gone and the content is kept",
         .source = "properties 42; um:rename-file") {
   t.Given({kBase});
   t.When([](Ops& fs) {
@@ -32,7 +33,8 @@ LM_CASE(rename, file_in_one_directory, .claim = "a lower file can be renamed; th
   });
 }
 
-LM_CASE(rename, file_across_directories, .claim = "a lower file can be renamed into another directory, lower or new",
+LM_CASE(rename, file_across_directories,
+        .claim = "a lower file can be renamed into another directory, lower or new",
         .source = "properties 42; um:rename-mass") {
   t.Given({kBase});
   t.When([](Ops& fs) {
@@ -45,7 +47,8 @@ LM_CASE(rename, file_across_directories, .claim = "a lower file can be renamed i
   });
 }
 
-LM_CASE(rename, onto_a_lower_file, .claim = "renaming onto a lower file replaces it", .source = "properties 42; um:rename-file") {
+LM_CASE(rename, onto_a_lower_file, .claim = "renaming onto a lower file replaces it",
+        .source = "properties 42; um:rename-file") {
   t.Given({kBase});
   t.When([](Ops& fs) {
     fs.Rename("f", "g");
@@ -57,7 +60,8 @@ LM_CASE(rename, onto_a_lower_file, .claim = "renaming onto a lower file replaces
   });
 }
 
-LM_CASE(rename, onto_a_removed_name, .claim = "renaming onto a name that was removed from below works and shows only the moved file",
+LM_CASE(rename, onto_a_removed_name,
+        .claim = "renaming onto a name that was removed from below works and shows only the moved file",
         .source = "properties 48; properties 30") {
   t.Given({kBase});
   t.When([](Ops& fs) {
@@ -82,7 +86,8 @@ LM_CASE(rename, there_and_back, .claim = "a lower file renamed away and back is 
   });
 }
 
-LM_CASE(rename, swap_by_three_renames, .claim = "two lower files swapped through a third name have each other's content",
+LM_CASE(rename, swap_by_three_renames,
+        .claim = "two lower files swapped through a third name have each other's content",
         .source = "properties 54") {
   t.Given({kBase});
   t.When([](Ops& fs) {
@@ -95,7 +100,8 @@ LM_CASE(rename, swap_by_three_renames, .claim = "two lower files swapped through
   });
 }
 
-LM_CASE(rename, symlink_and_fifo, .claim = "lower symlinks and fifos can be renamed", .source = "properties 42; um:rename-sym") {
+LM_CASE(rename, symlink_and_fifo, .claim = "lower symlinks and fifos can be renamed",
+        .source = "properties 42; um:rename-sym") {
   t.Given({kBase});
   t.When([](Ops& fs) {
     fs.Rename("link", "d/link");
@@ -106,7 +112,8 @@ LM_CASE(rename, symlink_and_fifo, .claim = "lower symlinks and fifos can be rena
   });
 }
 
-LM_CASE(rename, onto_itself_and_its_link, .claim = "rename of a name onto itself, or onto another name of the same file, does nothing",
+LM_CASE(rename, onto_itself_and_its_link,
+        .claim = "rename of a name onto itself, or onto another name of the same file, does nothing",
         .source = "pjd:rename") {
   t.Given({Layer().File("f", "x")});
   t.When([](Ops& fs) {
@@ -118,7 +125,8 @@ LM_CASE(rename, onto_itself_and_its_link, .claim = "rename of a name onto itself
   });
 }
 
-LM_CASE(rename, directory_made_here, .claim = "a directory made in this snapshot can be renamed with all that is in it",
+LM_CASE(rename, directory_made_here,
+        .claim = "a directory made in this snapshot can be renamed with all that is in it",
         .source = "properties 44; um:rename-new-dir") {
   t.Given({kBase});
   t.When([](Ops& fs) {
@@ -133,8 +141,10 @@ LM_CASE(rename, directory_made_here, .claim = "a directory made in this snapshot
   });
 }
 
-LM_CASE(rename, new_directory_over_a_removed_one, .claim = "a new directory renamed to the name of a removed lower directory shows only its own entries",
-        .source = "properties 31; ovl/063") {
+LM_CASE(
+    rename, new_directory_over_a_removed_one,
+    .claim = "a new directory renamed to the name of a removed lower directory shows only its own entries",
+    .source = "properties 31; ovl/063") {
   t.Given({kBase});
   t.When([](Ops& fs) {
     fs.RemoveAll("full");
@@ -146,7 +156,8 @@ LM_CASE(rename, new_directory_over_a_removed_one, .claim = "a new directory rena
   });
 }
 
-LM_CASE(rename, lower_directory, .claim = "a directory that a lower layer brought can be renamed with all its children",
+LM_CASE(rename, lower_directory,
+        .claim = "a directory that a lower layer brought can be renamed with all its children",
         .source = "properties 43; properties 44; um:rename-dir", .needs = {Capability::rename_dir}) {
   t.Given({kBase, Layer().File("full/z", "z")});
   t.When([](Ops& fs) {
@@ -161,7 +172,8 @@ LM_CASE(rename, lower_directory, .claim = "a directory that a lower layer brough
   });
 }
 
-LM_CASE(rename, lower_directory_or_exdev, .claim = "renaming a lower directory works whole or is EXDEV and changes nothing",
+LM_CASE(rename, lower_directory_or_exdev,
+        .claim = "renaming a lower directory works whole or is EXDEV and changes nothing",
         .source = "properties 43; um:rename-exdev") {
   t.Given({kBase});
   MountedSnapshot* snapshot = t.PrepareOnGiven("a");
@@ -174,11 +186,14 @@ LM_CASE(rename, lower_directory_or_exdev, .claim = "renaming a lower directory w
     t.Equal(EXDEV, error, "rename of a lower directory");
     t.SameTree(t.given_manifest(), *manifest, "after the refused rename");
   } else {
-    t.Check(!manifest->entries.contains("full") && manifest->entries.contains("moved/y"), "the rename is not whole");
+    t.Check(!manifest->entries.contains("full") && manifest->entries.contains("moved/y"),
+            "the rename is not whole");
   }
 }
 
-LM_CASE(rename, onto_directories, .claim = "a directory over a full one is ENOTEMPTY or EEXIST, over a file ENOTDIR, a file over one EISDIR",
+LM_CASE(rename, onto_directories,
+        .claim =
+            "a directory over a full one is ENOTEMPTY or EEXIST, over a file ENOTDIR, a file over one EISDIR",
         .source = "properties 47; pjd:rename/20") {
   t.Given({kBase});
   t.When([](Ops& fs) {
@@ -193,7 +208,8 @@ LM_CASE(rename, onto_directories, .claim = "a directory over a full one is ENOTE
   });
 }
 
-LM_CASE(rename, noreplace, .claim = "RENAME_NOREPLACE is EEXIST on any visible name and works on an absent or removed one",
+LM_CASE(rename, noreplace,
+        .claim = "RENAME_NOREPLACE is EEXIST on any visible name and works on an absent or removed one",
         .source = "properties 48; fo:rename", .needs = {Capability::rename_noreplace}) {
   t.Given({kBase});
   t.When([](Ops& fs) {
@@ -222,8 +238,10 @@ LM_CASE(rename, exchange_files, .claim = "RENAME_EXCHANGE swaps two files, which
   });
 }
 
-LM_CASE(rename, open_file_follows, .claim = "a descriptor follows its file through a rename, and a new file under the old name is another",
-        .source = "properties 113") {
+LM_CASE(
+    rename, open_file_follows,
+    .claim = "a descriptor follows its file through a rename, and a new file under the old name is another",
+    .source = "properties 113") {
   t.Given({kBase});
   t.When([](Ops& fs) {
     fs.Open("h", "f", O_RDWR);
@@ -236,7 +254,8 @@ LM_CASE(rename, open_file_follows, .claim = "a descriptor follows its file throu
   });
 }
 
-LM_CASE(rename, over_an_open_file, .claim = "a file that is renamed over stays readable through its descriptor",
+LM_CASE(rename, over_an_open_file,
+        .claim = "a file that is renamed over stays readable through its descriptor",
         .source = "properties 55") {
   t.Given({kBase});
   t.When([](Ops& fs) {
@@ -247,7 +266,8 @@ LM_CASE(rename, over_an_open_file, .claim = "a file that is renamed over stays r
   });
 }
 
-LM_CASE(rename, directory_descriptor_stays_valid, .claim = "a descriptor of a new directory works after the directory was renamed",
+LM_CASE(rename, directory_descriptor_stays_valid,
+        .claim = "a descriptor of a new directory works after the directory was renamed",
         .source = "properties 56") {
   t.Given({kBase});
   t.When([](Ops& fs) {
@@ -262,7 +282,8 @@ LM_CASE(rename, directory_descriptor_stays_valid, .claim = "a descriptor of a ne
   });
 }
 
-LM_CASE(rename, many_renames_of_one_file, .claim = "a lower file renamed through many names ends up under the last alone",
+LM_CASE(rename, many_renames_of_one_file,
+        .claim = "a lower file renamed through many names ends up under the last alone",
         .source = "um:rename-mass-5") {
   t.Given({kBase});
   t.When([](Ops& fs) {

@@ -27,8 +27,8 @@ LM_CASE(special, fifo_passes_through_layers, .claim = "a fifo of a lower layer i
   });
 }
 
-LM_CASE(special, writing_to_a_fifo_updates_its_time, .claim = "a write to a lower fifo updates the fifo's mtime",
-        .source = "POSIX write(); no peer") {
+LM_CASE(special, writing_to_a_fifo_updates_its_time,
+        .claim = "a write to a lower fifo updates the fifo's mtime", .source = "POSIX write(); no peer") {
   t.Given({Layer().Fifo("p", 0622)});
   t.When([](Ops& fs) {
     fs.Open("h", "p", O_RDWR | O_NONBLOCK);
@@ -38,17 +38,21 @@ LM_CASE(special, writing_to_a_fifo_updates_its_time, .claim = "a write to a lowe
   });
 }
 
-LM_CASE(special, device_nodes_pass_through_layers, .claim = "character and block device nodes keep type and numbers through layers",
+LM_CASE(special, device_nodes_pass_through_layers,
+        .claim = "character and block device nodes keep type and numbers through layers",
         .source = "properties 97; L41; L7", .needs = {Capability::priv_mknod}) {
-  t.Given({Layer().Mknod("null", S_IFCHR | 0666, makedev(1, 3)).Mknod("loop", S_IFBLK | 0600, makedev(7, 200))
+  t.Given({Layer()
+               .Mknod("null", S_IFCHR | 0666, makedev(1, 3))
+               .Mknod("loop", S_IFBLK | 0600, makedev(7, 200))
                .Mknod("large", S_IFCHR | 0600, makedev(511, (1 << 18) - 1)),  // XFS takes no larger ones
            Layer().File("other", "x")});
   t.ThenStackIsRight();
 }
 
-LM_CASE(special, device_nodes_can_be_opened, .claim = "a device node of a lower layer reaches its device", .source = "properties 128",
-        .needs = {Capability::priv_mknod, Capability::devices}) {
-  t.Given({Layer().Mknod("null", S_IFCHR | 0666, makedev(1, 3)).Mknod("zero", S_IFCHR | 0666, makedev(1, 5))});
+LM_CASE(special, device_nodes_can_be_opened, .claim = "a device node of a lower layer reaches its device",
+        .source = "properties 128", .needs = {Capability::priv_mknod, Capability::devices}) {
+  t.Given(
+      {Layer().Mknod("null", S_IFCHR | 0666, makedev(1, 3)).Mknod("zero", S_IFCHR | 0666, makedev(1, 5))});
   t.When([](Ops& fs) {
     fs.Open("z", "zero", O_RDONLY);
     fs.PRead("z", 0, 4);
@@ -57,7 +61,8 @@ LM_CASE(special, device_nodes_can_be_opened, .claim = "a device node of a lower 
   });
 }
 
-LM_CASE(special, device_nodes_made_here_are_kept, .claim = "device nodes, fifos and sockets made in a snapshot are there after commit",
+LM_CASE(special, device_nodes_made_here_are_kept,
+        .claim = "device nodes, fifos and sockets made in a snapshot are there after commit",
         .source = "properties 97", .needs = {Capability::priv_mknod}) {
   t.When([](Ops& fs) {
     fs.Mknod("c", S_IFCHR | 0640, makedev(1, 3));
@@ -68,7 +73,8 @@ LM_CASE(special, device_nodes_made_here_are_kept, .claim = "device nodes, fifos 
   });
 }
 
-LM_CASE(special, chmod_and_chown_of_device_nodes, .claim = "changing mode and owner of a lower device node or socket keeps its kind and numbers",
+LM_CASE(special, chmod_and_chown_of_device_nodes,
+        .claim = "changing mode and owner of a lower device node or socket keeps its kind and numbers",
         .source = "properties 73; properties 97", .needs = {Capability::priv_mknod}) {
   t.Given({Layer().Mknod("c", S_IFCHR | 0600, makedev(1, 3)).Mknod("s", S_IFSOCK | 0600)});
   t.When([](Ops& fs) {
@@ -80,7 +86,9 @@ LM_CASE(special, chmod_and_chown_of_device_nodes, .claim = "changing mode and ow
   });
 }
 
-LM_CASE(special, socket_can_be_bound_and_reached, .claim = "a socket bound in a snapshot accepts a connection", .source = "properties 134; fo:special-files") {
+LM_CASE(special, socket_can_be_bound_and_reached,
+        .claim = "a socket bound in a snapshot accepts a connection",
+        .source = "properties 134; fo:special-files") {
   t.When([](Ops& fs) {
     fs.Do("bind and connect", [&](std::string&) {
       // The path of a socket address is short: go through the descriptor of the root.
@@ -102,10 +110,21 @@ LM_CASE(special, socket_can_be_bound_and_reached, .claim = "a socket bound in a 
   });
 }
 
-LM_CASE(special, symlinks_of_every_kind, .claim = "relative, absolute, dangling, looping and long symlinks keep their targets through layers",
+LM_CASE(special, symlinks_of_every_kind,
+        .claim = "relative, absolute, dangling, looping and long symlinks keep their targets through layers",
         .source = "properties 10; properties 11; um:sym1") {
-  t.Given({Layer().File("f", "x").Dir("d").Symlink("rel", "f").Symlink("abs", "/f").Symlink("dangling", "nowhere").Symlink("loop1", "loop2").Symlink("loop2", "loop1")
-               .Symlink("dir", "d").Symlink("up", "../../f").Symlink("long", std::string(1000, 'l')).Symlink("d/in", "../f"),
+  t.Given({Layer()
+               .File("f", "x")
+               .Dir("d")
+               .Symlink("rel", "f")
+               .Symlink("abs", "/f")
+               .Symlink("dangling", "nowhere")
+               .Symlink("loop1", "loop2")
+               .Symlink("loop2", "loop1")
+               .Symlink("dir", "d")
+               .Symlink("up", "../../f")
+               .Symlink("long", std::string(1000, 'l'))
+               .Symlink("d/in", "../f"),
            Layer().File("other", "x")});
   t.ThenStackIsRight();
   t.When([](Ops& fs) {
@@ -122,13 +141,18 @@ LM_CASE(special, symlinks_of_every_kind, .claim = "relative, absolute, dangling,
   });
 }
 
-LM_CASE(special, symlink_target_changes_between_layers, .claim = "a symlink with a new target of the same length is the new one",
+LM_CASE(special, symlink_target_changes_between_layers,
+        .claim = "a symlink with a new target of the same length is the new one",
         .source = "L42; containers/storage 2199") {
-  t.Given({Layer().Symlink("l", "aaa").Times("l", 1000, 2000), Layer().Remove("l").Symlink("l", "bbb").Times("l", 1000, 2000)});
+  t.Given({Layer().Symlink("l", "aaa").Times("l", 1000, 2000),
+           Layer().Remove("l").Symlink("l", "bbb").Times("l", 1000, 2000)});
   t.ThenStackIsRight();
 }
 
-LM_CASE(special, names_that_look_like_whiteouts, .claim = "a mounted snapshot takes names such as .wh.x only as the driver's layers allow, and keeps other dot names",
+LM_CASE(special, names_that_look_like_whiteouts,
+        .claim =
+            "a mounted snapshot takes names such as .wh.x only as the driver's layers allow, and keeps other "
+            "dot names",
         .source = "properties 15; L25") {
   t.Given({Layer().File(".hidden", "x").File("..two", "x").File("...", "x").Dir(".d").File(".d/.e", "x")});
   t.ThenStackIsRight();

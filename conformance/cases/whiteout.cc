@@ -45,7 +45,8 @@ LM_CASE(whiteout, unlink_works_on_every_type,
 LM_CASE(whiteout, create_over_removed_file_shows_only_the_new,
         .claim = "a new file over a removed lower file has only its own content and attributes",
         .source = "properties 30; ovl/008; ovl/015") {
-  t.Given({Layer().File("f", "a long lower content", 0600).Chown("f", 12, 34).SetXattr("f", "user.old", "x")});
+  t.Given(
+      {Layer().File("f", "a long lower content", 0600).Chown("f", 12, 34).SetXattr("f", "user.old", "x")});
   t.When([](Ops& fs) {
     fs.Unlink("f");
     fs.Create("f", "new");
@@ -144,8 +145,7 @@ LM_CASE(whiteout, removal_in_a_middle_layer_stays,
 
 LM_CASE(whiteout, nothing_left_where_lower_has_nothing,
         .claim = "creating and removing a name that no lower layer has leaves no marker",
-        .source = "properties 36; ovl/006",
-        .needs = {Capability::upper_visible}) {
+        .source = "properties 36; ovl/006", .needs = {Capability::upper_visible}) {
   t.Given({kBase});
   MountedSnapshot* snapshot = t.PrepareOnGiven("active");
   if (snapshot == nullptr) return;

@@ -57,9 +57,14 @@ const std::vector<Case>& AllCases() {
   return sorted;
 }
 
-CaseContext::CaseContext(const InstanceSpec& instance, Backing& backing, CapabilitySet capabilities, uint64_t seed,
-                         const ImageSource* image)
-    : instance_(instance), backing_(backing), capabilities_(capabilities), seed_(seed), image_(image), began_ns_(NowNs() - 1'000'000'000) {}
+CaseContext::CaseContext(const InstanceSpec& instance, Backing& backing, CapabilitySet capabilities,
+                         uint64_t seed, const ImageSource* image)
+    : instance_(instance),
+      backing_(backing),
+      capabilities_(capabilities),
+      seed_(seed),
+      image_(image),
+      began_ns_(NowNs() - 1'000'000'000) {}
 
 CaseContext::~CaseContext() = default;
 
@@ -67,7 +72,8 @@ Subject& CaseContext::subject() {
   if (subject_ == nullptr) {
     Result<Subject> opened = Subject::Open(instance_, backing_);
     // A store that cannot be opened leaves nothing to run on: the worker's end is then the verdict.
-    if (!opened.ok()) throw std::runtime_error(fmt::format("opening the store: {}", opened.status().ToString()));
+    if (!opened.ok())
+      throw std::runtime_error(fmt::format("opening the store: {}", opened.status().ToString()));
     subject_ = std::make_unique<Subject>(std::move(opened).value());
   }
   return *subject_;
@@ -76,7 +82,8 @@ Subject& CaseContext::subject() {
 Subject& CaseContext::oracle() {
   if (oracle_ == nullptr) {
     Result<Subject> opened = Subject::Open(OracleInstance(), backing_);
-    if (!opened.ok()) throw std::runtime_error(fmt::format("opening the oracle: {}", opened.status().ToString()));
+    if (!opened.ok())
+      throw std::runtime_error(fmt::format("opening the oracle: {}", opened.status().ToString()));
     oracle_ = std::make_unique<Subject>(std::move(opened).value());
   }
   return *oracle_;
@@ -96,7 +103,8 @@ bool CaseContext::Ok(const Status& status, const std::string& what) {
 }
 
 bool CaseContext::HasCode(const Status& status, Code code, const std::string& what) {
-  return Check(status.code() == code, fmt::format("{}: expected {}, got {}", what, CodeName(code), status.ToString()));
+  return Check(status.code() == code,
+               fmt::format("{}: expected {}, got {}", what, CodeName(code), status.ToString()));
 }
 
 bool CaseContext::SameTree(const Manifest& expected, const Manifest& actual, const std::string& what,
@@ -126,7 +134,8 @@ void CaseContext::Given(const std::vector<Layer>& layers) {
   // A root that no layer gave a time has that of its making.
   if (Entry& root = given_manifest_.entries[""]; root.mtime_ns == 0) root.mtime_ns = NowNs();
   Result<std::string> reference = oracle().CommitChain(layers);
-  if (!reference.ok()) return Error(fmt::format("plain cannot take the layers: {}", reference.status().ToString()));
+  if (!reference.ok())
+    return Error(fmt::format("plain cannot take the layers: {}", reference.status().ToString()));
   oracle_given_ = *reference;
   Result<std::string> top = subject().CommitChain(layers);
   if (!top.ok()) return Fail(fmt::format("the driver cannot take the layers: {}", top.status().ToString()));
@@ -138,7 +147,8 @@ void CaseContext::CompareLogs(const Ops& driver, const Ops& plain) {
   const std::vector<Observation>& expected = plain.log();
   for (size_t i = 0; i < std::max(seen.size(), expected.size()); ++i) {
     if (i >= seen.size() || i >= expected.size()) {
-      return Fail(fmt::format("step {}: the driver made {} steps, plain {}", i + 1, seen.size(), expected.size()));
+      return Fail(
+          fmt::format("step {}: the driver made {} steps, plain {}", i + 1, seen.size(), expected.size()));
     }
     if (seen[i] == expected[i]) continue;
     Fail(fmt::format("step {}: {}; plain: {}", i + 1, ToString(seen[i]), ToString(expected[i])));
@@ -179,14 +189,16 @@ void CaseContext::When(const std::function<void(Ops&)>& act, const WhenOptions& 
   if (when.remount) {
     if (!Ok(mounted->Remount(), "unmount and mount again")) return;
     Result<Manifest> second = ReadManifest(mounted->root_fd());
-    if (Ok(second, "reading the tree mounted again")) SameTree(*reference, *second, "mounted again", when.compare);
+    if (Ok(second, "reading the tree mounted again"))
+      SameTree(*reference, *second, "mounted again", when.compare);
   }
   if (!Ok(mounted->Unmount(), "unmount") || !Ok(plain->Unmount(), "unmount plain")) return;
   if (when.commit) {
     const std::string name = key + ".committed";
     if (Ok(api().Commit(name, key), "commit")) {
       Result<Manifest> third = subject().ViewManifest(name);
-      if (Ok(third, "viewing the committed snapshot")) SameTree(*reference, *third, "committed", when.compare);
+      if (Ok(third, "viewing the committed snapshot"))
+        SameTree(*reference, *third, "committed", when.compare);
     }
   }
   CheckParent();

@@ -11,11 +11,11 @@
 //     });
 //   }
 //
-// The block runs in a worker process of its own on a fresh store of the instance under test. What is expected is
-// computed by the oracles, never typed in: When() runs its steps on the driver's mount and on `plain`, and compares
-// the two step by step and as whole trees, four times: mounted, mounted again, committed and viewed, and the
-// parent, which must be what the model says. SameAsModel() runs calls of the Snapshotter API on the driver
-// and on the model. A case is mandatory for every driver unless it names capabilities that it needs.
+// The block runs in a worker process of its own on a fresh store of the instance under test. What is expected
+// is computed by the oracles, never typed in: When() runs its steps on the driver's mount and on `plain`, and
+// compares the two step by step and as whole trees, four times: mounted, mounted again, committed and viewed,
+// and the parent, which must be what the model says. SameAsModel() runs calls of the Snapshotter API on the
+// driver and on the model. A case is mandatory for every driver unless it names capabilities that it needs.
 #ifndef LAYERMARK_CONFORMANCE_SUPPORT_CASE_H_
 #define LAYERMARK_CONFORMANCE_SUPPORT_CASE_H_
 
@@ -42,14 +42,14 @@ class ImageSource;
 
 struct CaseInfo {
   std::string area;
-  std::string name;                     // [a-z0-9_]+, what must hold
-  std::string claim{};                  // one sentence
-  std::string source{};                 // ids, separated by "; ": "rule 28", "L19", "properties 31", "ovl/003", a URL
-  std::vector<Capability> needs{};      // skipped, with the probe's reason, where one is missing
+  std::string name;      // [a-z0-9_]+, what must hold
+  std::string claim{};   // one sentence
+  std::string source{};  // ids, separated by "; ": "rule 28", "L19", "properties 31", "ovl/003", a URL
+  std::vector<Capability> needs{};  // skipped, with the probe's reason, where one is missing
   int deadline_seconds = 60;
-  int64_t backing_bytes = 0;            // > 0: a backing of its own of this size (a case that fills it up)
+  int64_t backing_bytes = 0;              // > 0: a backing of its own of this size (a case that fills it up)
   std::vector<std::string> kernel_log{};  // substrings of kernel messages that this case provokes on purpose
-  bool wants_image = false;             // image() is called: the run's image is unpacked for it
+  bool wants_image = false;               // image() is called: the run's image is unpacked for it
   std::string full_name() const { return area + "." + name; }
 };
 
@@ -62,9 +62,9 @@ struct Case {
 const std::vector<Case>& AllCases();
 
 struct WhenOptions {
-  bool commit = true;          // also commit, view, and compare again
-  bool remount = true;         // also unmount, mount again, and compare
-  CompareOptions compare;      // recent_after_ns is filled in
+  bool commit = true;      // also commit, view, and compare again
+  bool remount = true;     // also unmount, mount again, and compare
+  CompareOptions compare;  // recent_after_ns is filled in
 };
 
 class CaseContext {
@@ -73,8 +73,9 @@ class CaseContext {
               const ImageSource* image);
   ~CaseContext();
 
-  // --- The tree fixture -------------------------------------------------------------------------------------
-  // Commits these layers one on the other on the driver and on `plain`. Without layers the snapshot has no parent.
+  // --- The tree fixture
+  // ------------------------------------------------------------------------------------- Commits these
+  // layers one on the other on the driver and on `plain`. Without layers the snapshot has no parent.
   void Given(const std::vector<Layer>& layers);
   // Prepares a snapshot on them, runs `act` on the driver's mount and on plain's, compares as said above.
   // Can be called again: the next act works on a fresh snapshot of the same parent.
@@ -83,30 +84,36 @@ class CaseContext {
   void ThenStackIsRight();
   // For what When cannot say: prepares a snapshot on the given layers and hands it over, on the driver only.
   MountedSnapshot* PrepareOnGiven(const std::string& key);
-  const std::string& given() const { return given_; }   // the top layer's name on the driver; "" without layers
+  const std::string& given() const {
+    return given_;
+  }  // the top layer's name on the driver; "" without layers
   // What the model says the given layers show.
   const Manifest& given_manifest() const { return given_manifest_; }
 
-  // --- The API fixture --------------------------------------------------------------------------------------
-  // Runs `calls` on the driver's Snapshotter and on the model's; every call's code and answer must agree.
+  // --- The API fixture
+  // -------------------------------------------------------------------------------------- Runs `calls` on
+  // the driver's Snapshotter and on the model's; every call's code and answer must agree.
   void SameAsModel(const std::function<void(Snapshotter&)>& calls);
 
-  // --- Everything else --------------------------------------------------------------------------------------
-  Subject& subject();              // the driver's store
-  Subject& oracle();               // plain's store on the same backing
+  // --- Everything else
+  // --------------------------------------------------------------------------------------
+  Subject& subject();  // the driver's store
+  Subject& oracle();   // plain's store on the same backing
   Snapshotter& api() { return subject().api(); }
   Backing& backing() { return backing_; }
   const InstanceSpec& instance() const { return instance_; }
   bool Has(Capability capability) const { return capabilities_.Has(capability); }
   uint64_t seed() const { return seed_; }
-  const ImageSource& image() const { return *image_; }   // REQUIRES: .wants_image
+  const ImageSource& image() const { return *image_; }  // REQUIRES: .wants_image
 
   // Verdict. The first failure's text is the row's reason; later ones follow it. None of them ends the case.
   void Fail(const std::string& what);
-  bool Check(bool condition, const std::string& what);                    // fails with `what`
-  bool Ok(const Status& status, const std::string& what);                 // fails unless ok
+  bool Check(bool condition, const std::string& what);     // fails with `what`
+  bool Ok(const Status& status, const std::string& what);  // fails unless ok
   template <typename T>
-  bool Ok(const Result<T>& result, const std::string& what) { return Ok(result.status(), what); }
+  bool Ok(const Result<T>& result, const std::string& what) {
+    return Ok(result.status(), what);
+  }
   bool HasCode(const Status& status, Code code, const std::string& what);  // fails unless that code
   bool SameTree(const Manifest& expected, const Manifest& actual, const std::string& what,
                 const CompareOptions& options = {});
@@ -137,7 +144,7 @@ class CaseContext {
   std::vector<std::unique_ptr<MountedSnapshot>> kept_;
   std::string given_, oracle_given_;
   Manifest given_manifest_;
-  int64_t began_ns_;   // times after this are "made during the case"
+  int64_t began_ns_;  // times after this are "made during the case"
   int acts_ = 0;
   std::vector<std::string> failures_;
   std::string skip_, error_;
@@ -151,9 +158,15 @@ std::string Show(const std::string& v);
 std::string Show(bool v);
 std::string Show(int64_t v);
 std::string Show(uint64_t v);
-inline std::string Show(int v) { return Show(static_cast<int64_t>(v)); }
-inline std::string Show(unsigned v) { return Show(static_cast<uint64_t>(v)); }
-inline std::string Show(const char* v) { return Show(std::string(v)); }
+inline std::string Show(int v) {
+  return Show(static_cast<int64_t>(v));
+}
+inline std::string Show(unsigned v) {
+  return Show(static_cast<uint64_t>(v));
+}
+inline std::string Show(const char* v) {
+  return Show(std::string(v));
+}
 }  // namespace internal
 
 template <typename A, typename B>
@@ -165,10 +178,10 @@ bool CaseContext::Equal(const A& expected, const B& actual, const std::string& w
 
 }  // namespace layermark
 
-#define LM_CASE(area_, name_, ...)                                                                         \
-  static void LmCase_##area_##_##name_(::layermark::CaseContext& t);                                       \
-  static const ::layermark::internal::CaseRegistration lm_case_registration_##area_##_##name_{             \
-      ::layermark::CaseInfo{.area = #area_, .name = #name_, __VA_ARGS__}, &LmCase_##area_##_##name_};      \
+#define LM_CASE(area_, name_, ...)                                                                    \
+  static void LmCase_##area_##_##name_(::layermark::CaseContext& t);                                  \
+  static const ::layermark::internal::CaseRegistration lm_case_registration_##area_##_##name_{        \
+      ::layermark::CaseInfo{.area = #area_, .name = #name_, __VA_ARGS__}, &LmCase_##area_##_##name_}; \
   static void LmCase_##area_##_##name_([[maybe_unused]] ::layermark::CaseContext& t)
 
 #endif  // LAYERMARK_CONFORMANCE_SUPPORT_CASE_H_

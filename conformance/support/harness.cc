@@ -46,7 +46,8 @@ ConformanceRow RowFor(const ExaminedInstance& instance, const Case& c, const Che
 }
 
 // What a worker does: the case, and its outcome as JSON.
-std::string RunOne(const ExaminedInstance& instance, const Case& c, Backing& shared, const CheckOptions& options) {
+std::string RunOne(const ExaminedInstance& instance, const Case& c, Backing& shared,
+                   const CheckOptions& options) {
   std::optional<Backing> own;
   json answer;
   try {
@@ -109,10 +110,11 @@ void ApplyExpectations(const ExaminedInstance& instance, const CheckOptions& opt
         FindExpected(options.expected, instance.deviation_context(), row.case_name, row.reason);
     if (expected == nullptr) return;
     row.verdict = Verdict::kXfail;
-    row.reason = fmt::format("{}{}\n{}", expected->cause, expected->link.empty() ? "" : " (" + expected->link + ")",
-                             row.reason);
+    row.reason = fmt::format("{}{}\n{}", expected->cause,
+                             expected->link.empty() ? "" : " (" + expected->link + ")", row.reason);
   } else if (row.verdict == Verdict::kPass) {
-    const ExpectedFailure* expected = FindExpected(options.expected, instance.deviation_context(), row.case_name, "");
+    const ExpectedFailure* expected =
+        FindExpected(options.expected, instance.deviation_context(), row.case_name, "");
     if (expected == nullptr) return;
     row.verdict = Verdict::kXpass;
     row.reason = fmt::format("expected to fail and passes: {}", expected->cause);
@@ -127,8 +129,8 @@ std::vector<std::string> DeclaredKernelLines(const std::vector<const Case*>& cas
 
 // Runs the selected indices; verdicts go into rows[base + index].
 Status RunBatch(const ExaminedInstance& instance, const std::vector<const Case*>& cases,
-                const std::vector<size_t>& indices, Backing& backing, const CheckOptions& options, int parallel,
-                Progress& progress, std::vector<ConformanceRow>& rows, size_t base) {
+                const std::vector<size_t>& indices, Backing& backing, const CheckOptions& options,
+                int parallel, Progress& progress, std::vector<ConformanceRow>& rows, size_t base) {
   std::vector<WorkerJob> jobs;
   jobs.reserve(indices.size());
   for (size_t index : indices) {
@@ -144,7 +146,8 @@ Status RunBatch(const ExaminedInstance& instance, const std::vector<const Case*>
     Judge(answer, row);
     ApplyExpectations(instance, options, row);
     if (row.verdict != Verdict::kPass && row.verdict != Verdict::kSkip && row.verdict != Verdict::kXfail) {
-      progress.Note(fmt::format("{} {} {}\n{}", VerdictName(row.verdict), row.place.instance, row.case_name, row.reason));
+      progress.Note(fmt::format("{} {} {}\n{}", VerdictName(row.verdict), row.place.instance, row.case_name,
+                                row.reason));
     }
     progress.Step(row.case_name);
     return true;
@@ -153,9 +156,10 @@ Status RunBatch(const ExaminedInstance& instance, const std::vector<const Case*>
 
 // Something in the kernel log that nobody declared: find the case by running them one at a time.
 void AttributeKernelProblems(const ExaminedInstance& instance, const std::vector<const Case*>& cases,
-                             const std::vector<size_t>& indices, Backing& backing, const CheckOptions& options,
-                             Progress& progress, const std::vector<std::string>& problems,
-                             std::vector<ConformanceRow>& rows, size_t base) {
+                             const std::vector<size_t>& indices, Backing& backing,
+                             const CheckOptions& options, Progress& progress,
+                             const std::vector<std::string>& problems, std::vector<ConformanceRow>& rows,
+                             size_t base) {
   progress.Note(fmt::format("kernel log: {}\nrunning the cases one by one to find which", problems.front()));
   bool found = false;
   for (size_t index : indices) {
@@ -176,7 +180,8 @@ void AttributeKernelProblems(const ExaminedInstance& instance, const std::vector
   row.case_name = "harness.kernel_log";
   row.verdict = Verdict::kFail;
   row.source = "design: a warning in the kernel log fails the batch";
-  row.reason = fmt::format("the kernel log of this batch holds, and no single case brings it back:\n{}", Join(problems));
+  row.reason = fmt::format("the kernel log of this batch holds, and no single case brings it back:\n{}",
+                           Join(problems));
   rows.push_back(std::move(row));
 }
 
@@ -208,8 +213,8 @@ void SkipCases(const ExaminedInstance& instance, const std::vector<const Case*>&
   }
 }
 
-Status RunCases(const ExaminedInstance& instance, const std::vector<const Case*>& cases, const CheckOptions& options,
-                Progress& progress, std::vector<ConformanceRow>& rows) {
+Status RunCases(const ExaminedInstance& instance, const std::vector<const Case*>& cases,
+                const CheckOptions& options, Progress& progress, std::vector<ConformanceRow>& rows) {
   const size_t base = rows.size();
   std::vector<size_t> indices;
   for (size_t i = 0; i < cases.size(); ++i) {

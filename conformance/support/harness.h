@@ -18,23 +18,24 @@
 namespace layermark {
 
 struct CheckOptions {
-  std::vector<std::string> filters;      // globs over "area.name", the area, and each source id
+  std::vector<std::string> filters;  // globs over "area.name", the area, and each source id
   uint64_t seed = 1;
   int parallel = 2;
-  const ImageSource* image = nullptr;    // for cases with .wants_image; null: they are an error
+  const ImageSource* image = nullptr;  // for cases with .wants_image; null: they are an error
   std::vector<ExpectedFailure> expected;
-  double deadline_scale = 1;             // slow builds (sanitizers) need more
+  double deadline_scale = 1;  // slow builds (sanitizers) need more
   std::string reproduce_prefix = "./layermark check";
 };
 
 // The cases that the filters (and the shard, 0-based) select.
 std::vector<const Case*> SelectCases(const std::vector<std::string>& filters, int shard = 0, int shards = 1);
 
-// Runs `cases` on one available instance: a fresh backing, workers, expected failures applied, kernel log looked at
-// (lines that no case declares are found again one case at a time and fail it). Appends one row per case, also for
-// those an interrupt kept from running (verdict error, "interrupted"). Fails only where nothing could be run at all.
-Status RunCases(const ExaminedInstance& instance, const std::vector<const Case*>& cases, const CheckOptions& options,
-                Progress& progress, std::vector<ConformanceRow>& rows);
+// Runs `cases` on one available instance: a fresh backing, workers, expected failures applied, kernel log
+// looked at (lines that no case declares are found again one case at a time and fail it). Appends one row per
+// case, also for those an interrupt kept from running (verdict error, "interrupted"). Fails only where
+// nothing could be run at all.
+Status RunCases(const ExaminedInstance& instance, const std::vector<const Case*>& cases,
+                const CheckOptions& options, Progress& progress, std::vector<ConformanceRow>& rows);
 
 // The rows of an instance that cannot run: skip, with the reason.
 void SkipCases(const ExaminedInstance& instance, const std::vector<const Case*>& cases,

@@ -44,9 +44,11 @@ int FromStatus(const Status& status) {
 
 std::string AttributesText(const struct stat& st) {
   const FileType type = FileTypeFromMode(st.st_mode);
-  std::string text = fmt::format("{} {:04o} {}:{}", FileTypeName(type), st.st_mode & 07777, st.st_uid, st.st_gid);
+  std::string text =
+      fmt::format("{} {:04o} {}:{}", FileTypeName(type), st.st_mode & 07777, st.st_uid, st.st_gid);
   if (type == FileType::kRegular || type == FileType::kSymlink) text += fmt::format(" {} bytes", st.st_size);
-  if (type == FileType::kCharDevice || type == FileType::kBlockDevice) text += fmt::format(" rdev {:#x}", st.st_rdev);
+  if (type == FileType::kCharDevice || type == FileType::kBlockDevice)
+    text += fmt::format(" rdev {:#x}", st.st_rdev);
   return text;
 }
 
@@ -182,7 +184,8 @@ int Ops::Mknod(const std::string& path, mode_t type_and_mode, dev_t rdev) {
 
 int Ops::ReadLink(const std::string& path) {
   Result<std::string> target = ReadLinkAt(root_.get(), path);
-  return Record(fmt::format("readlink({})", path), FromStatus(target.status()), target.ok() ? Quote(*target) : "");
+  return Record(fmt::format("readlink({})", path), FromStatus(target.status()),
+                target.ok() ? Quote(*target) : "");
 }
 
 int Ops::List(const std::string& path) {
@@ -195,7 +198,9 @@ int Ops::List(const std::string& path) {
       const std::string full = path.empty() ? name : path + "/" + name;
       const int error = Sys(fstatat(root_.get(), full.c_str(), &st, AT_SYMLINK_NOFOLLOW));
       if (!text.empty()) text += ' ';
-      text += fmt::format("{}:{}", name, error == 0 ? std::string(FileTypeName(FileTypeFromMode(st.st_mode))) : ErrnoName(error));
+      text += fmt::format(
+          "{}:{}", name,
+          error == 0 ? std::string(FileTypeName(FileTypeFromMode(st.st_mode))) : ErrnoName(error));
     }
     seen = text.size() <= 400 ? "[" + text + "]" : fmt::format("[{} names, {}]", names->size(), Sha256(text));
   }
@@ -217,7 +222,8 @@ int Ops::Stat(const std::string& path) {
 int Ops::StatLinks(const std::string& path) {
   struct stat st {};
   const int error = Sys(fstatat(root_.get(), At(path), &st, AT_SYMLINK_NOFOLLOW));
-  return Record(fmt::format("nlink({})", path), error, error == 0 ? fmt::format("{} links", st.st_nlink) : "");
+  return Record(fmt::format("nlink({})", path), error,
+                error == 0 ? fmt::format("{} links", st.st_nlink) : "");
 }
 
 int Ops::StatTimes(const std::string& path) {
@@ -226,7 +232,8 @@ int Ops::StatTimes(const std::string& path) {
   std::string seen;
   if (error == 0) {
     const int64_t ns = st.st_mtim.tv_sec * 1'000'000'000 + st.st_mtim.tv_nsec;
-    seen = ns >= began_ns_ ? "mtime now" : fmt::format("mtime {}.{:09}", st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+    seen =
+        ns >= began_ns_ ? "mtime now" : fmt::format("mtime {}.{:09}", st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
   }
   return Record(fmt::format("times({})", path), error, seen);
 }
@@ -242,7 +249,8 @@ bool Ops::SameFile(const std::string& a, const std::string& b) {
 }
 
 int Ops::Access(const std::string& path, int mode) {
-  return Record(fmt::format("access({}, {})", path, mode), Sys(faccessat(root_.get(), At(path), mode, AT_EACCESS)));
+  return Record(fmt::format("access({}, {})", path, mode),
+                Sys(faccessat(root_.get(), At(path), mode, AT_EACCESS)));
 }
 
 int Ops::Chmod(const std::string& path, mode_t mode) {
@@ -251,7 +259,8 @@ int Ops::Chmod(const std::string& path, mode_t mode) {
 
 int Ops::Chown(const std::string& path, int64_t uid, int64_t gid) {
   return Record(fmt::format("chown({}, {}, {})", path, uid, gid),
-                Sys(fchownat(root_.get(), At(path), static_cast<uid_t>(uid), static_cast<gid_t>(gid), AT_SYMLINK_NOFOLLOW)));
+                Sys(fchownat(root_.get(), At(path), static_cast<uid_t>(uid), static_cast<gid_t>(gid),
+                             AT_SYMLINK_NOFOLLOW)));
 }
 
 int Ops::Utimens(const std::string& path, int64_t atime_ns, int64_t mtime_ns) {
@@ -271,7 +280,8 @@ int Ops::SetXattr(const std::string& path, const std::string& name, std::string_
 
 int Ops::GetXattr(const std::string& path, const std::string& name) {
   Result<std::string> value = GetXattrAt(root_.get(), path, name);
-  return Record(fmt::format("getxattr({}, {})", path, name), FromStatus(value.status()), value.ok() ? Quote(*value) : "");
+  return Record(fmt::format("getxattr({}, {})", path, name), FromStatus(value.status()),
+                value.ok() ? Quote(*value) : "");
 }
 
 int Ops::ListXattr(const std::string& path) {
@@ -288,7 +298,8 @@ int Ops::ListXattr(const std::string& path) {
 }
 
 int Ops::RemoveXattr(const std::string& path, const std::string& name) {
-  return Record(fmt::format("removexattr({}, {})", path, name), FromStatus(RemoveXattrAt(root_.get(), path, name)));
+  return Record(fmt::format("removexattr({}, {})", path, name),
+                FromStatus(RemoveXattrAt(root_.get(), path, name)));
 }
 
 // --- Descriptors ---
@@ -318,7 +329,8 @@ int Ops::PRead(const std::string& handle, int64_t offset, size_t bytes) {
   const ssize_t got = pread(fd(handle), data.data(), bytes, offset);
   const int error = got < 0 ? errno : 0;
   data.resize(got < 0 ? 0 : static_cast<size_t>(got));
-  return Record(fmt::format("pread({}, {}, {})", handle, offset, bytes), error, error == 0 ? Quote(data) : "");
+  return Record(fmt::format("pread({}, {}, {})", handle, offset, bytes), error,
+                error == 0 ? Quote(data) : "");
 }
 
 int Ops::PWrite(const std::string& handle, int64_t offset, std::string_view data) {
@@ -335,7 +347,8 @@ int Ops::FStat(const std::string& handle) {
 int Ops::FStatLinks(const std::string& handle) {
   struct stat st {};
   const int error = Sys(fstat(fd(handle), &st));
-  return Record(fmt::format("fnlink({})", handle), error, error == 0 ? fmt::format("{} links", st.st_nlink) : "");
+  return Record(fmt::format("fnlink({})", handle), error,
+                error == 0 ? fmt::format("{} links", st.st_nlink) : "");
 }
 
 int Ops::FTruncate(const std::string& handle, int64_t size) {

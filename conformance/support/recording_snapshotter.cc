@@ -12,9 +12,9 @@ std::string Text(const Info& info) {
   for (const auto& [k, v] : info.labels) labels += fmt::format("{}{}={}", labels.empty() ? "" : ",", k, v);
   return fmt::format("{} {} on \"{}\" {{{}}} {}{}", KindName(info.kind), info.name, info.parent, labels,
                      info.created_ns > 0 ? "created" : "no created time",
-                     info.updated_ns < info.created_ns    ? ", updated before created"
+                     info.updated_ns < info.created_ns   ? ", updated before created"
                      : info.updated_ns > info.created_ns ? ", updated later"
-                                                          : "");
+                                                         : "");
 }
 
 std::string Text(const Status& status, const std::string& answer = "") {
@@ -38,12 +38,14 @@ Result<Info> RecordingSnapshotter::Update(const Info& info, const std::vector<st
   Result<Info> r = inner_.Update(info, field_paths);
   std::string paths;
   for (const std::string& p : field_paths) paths += (paths.empty() ? "" : ",") + p;
-  log_.push_back(fmt::format("Update({}, [{}]) -> {}", info.name, paths, Text(r.status(), r.ok() ? Text(*r) : "")));
+  log_.push_back(
+      fmt::format("Update({}, [{}]) -> {}", info.name, paths, Text(r.status(), r.ok() ? Text(*r) : "")));
   return r;
 }
 
 Result<Usage> RecordingSnapshotter::GetUsage(const std::string& key) {
-  // What a driver counts is its own definition; only the code can be compared, and the model measures nothing.
+  // What a driver counts is its own definition; only the code can be compared, and the model measures
+  // nothing.
   Result<Usage> r = inner_.GetUsage(key);
   const bool known = r.ok() || r.status().code() == Code::kUnimplemented;
   log_.push_back(fmt::format("Usage({}) -> {}", key, known ? "OK" : Text(r.status())));

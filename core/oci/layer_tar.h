@@ -51,8 +51,9 @@ Result<ApplyResult> ApplyLayerTar(int tar_fd, int root_fd, const ApplyOptions& o
 
 struct DiffOptions {
   // Xattr names not written (host-internal ones, L35). user.* and trusted.* are written, unlike containerd.
-  std::vector<std::string> dropped_xattr_prefixes = {"trusted.overlay.", "user.overlay.", "security.selinux",
-                                                     "user.fuseoverlayfs.", "btrfs.compression", "trusted.SGI_ACL_"};
+  std::vector<std::string> dropped_xattr_prefixes = {"trusted.overlay.",  "user.overlay.",
+                                                     "security.selinux",  "user.fuseoverlayfs.",
+                                                     "btrfs.compression", "trusted.SGI_ACL_"};
 };
 
 struct DiffResult {

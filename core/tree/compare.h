@@ -12,8 +12,8 @@ namespace layermark {
 
 struct Difference {
   std::string path;
-  std::string field;     // "missing", "unexpected", "type", "permissions", "uid", "gid", "size", "digest",
-                         // "link_target", "rdev", "mtime", "link_group", "xattr:NAME", "holes"
+  std::string field;  // "missing", "unexpected", "type", "permissions", "uid", "gid", "size", "digest",
+                      // "link_target", "rdev", "mtime", "link_group", "xattr:NAME", "holes"
   std::string expected;
   std::string actual;
 };
@@ -23,7 +23,7 @@ struct CompareOptions {
   bool mtimes = true;
   // Times at or after this are "made during the test": two such times are equal whatever they are. 0: off.
   int64_t recent_after_ns = 0;
-  bool root_attributes = true;   // compare the root entry's own attributes
+  bool root_attributes = true;  // compare the root entry's own attributes
   bool hard_links = true;
   bool xattrs = true;
   // A file whose expected data_bytes are far below its size must stay sparse: the difference "holes" is named
@@ -33,7 +33,8 @@ struct CompareOptions {
 };
 
 // All differences, sorted by path, then field. Empty means equal.
-std::vector<Difference> Compare(const Manifest& expected, const Manifest& actual, const CompareOptions& options = {});
+std::vector<Difference> Compare(const Manifest& expected, const Manifest& actual,
+                                const CompareOptions& options = {});
 // The first `limit` of them on lines of their own, and how many more there are; for messages.
 std::string Describe(const std::vector<Difference>& differences, size_t limit = 8);
 

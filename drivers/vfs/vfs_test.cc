@@ -28,7 +28,8 @@ class VfsTest : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(VfsTest, ProbesAndLeavesNothing) {
   Status status = testing::WithPrivateMounts([] {
-    testing::ScratchFileSystem fs = testing::ScratchFileSystem::Create(GetParam(), ::testing::TempDir()).value();
+    testing::ScratchFileSystem fs =
+        testing::ScratchFileSystem::Create(GetParam(), ::testing::TempDir()).value();
     ASSERT_TRUE(MakeDirs(fs.path() + "/empty").ok());
     Status probed = Vfs().Probe({}, fs.path() + "/empty");
     EXPECT_TRUE(probed.ok()) << probed.ToString();
@@ -40,7 +41,8 @@ TEST_P(VfsTest, ProbesAndLeavesNothing) {
 TEST_P(VfsTest, EverySnapshotTakesItsBytesAgain) {
   Status status = testing::WithPrivateMounts([] {
     constexpr int64_t kFileBytes = 32 << 20;
-    testing::ScratchFileSystem fs = testing::ScratchFileSystem::Create(GetParam(), ::testing::TempDir()).value();
+    testing::ScratchFileSystem fs =
+        testing::ScratchFileSystem::Create(GetParam(), ::testing::TempDir()).value();
     ASSERT_TRUE(MakeDirs(fs.path() + "/store").ok());
     auto store = Vfs().Open({}, fs.path() + "/store");
     ASSERT_TRUE(store.ok()) << store.status().ToString();
