@@ -55,7 +55,7 @@ def main():
             written.append(path)
         print("followed the pages: " + ", ".join(written))
         # Unoptimised and without tests: what is asked is whether it builds and shows up.
-        build = os.path.join(scratch, "build")
+        build = os.path.join(copy, "build", "docs")  # where the program finds plots/, as in any build
         if run(["cmake", "-G", "Ninja", "-S", copy, "-B", build, "-DLAYERMARK_TESTS=OFF", "-DCMAKE_CXX_FLAGS=-O0"], scratch).returncode:
             return 1
         if run(["cmake", "--build", build, "--target", "layermark"], scratch).returncode:
