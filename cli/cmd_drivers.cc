@@ -71,11 +71,10 @@ void PrintWhy(const std::vector<ExaminedInstance>& examined) {
 
 // The README's table: drivers down, what each can do across.
 void PrintMarkdown(const std::vector<ExaminedInstance>& examined) {
-  static constexpr Capability kColumns[] = {Capability::shares_bytes,  Capability::shares_inodes,
-                                            Capability::shares_page_cache, Capability::layers_500,
-                                            Capability::xattr_trusted, Capability::acl,
-                                            Capability::rename_dir,    Capability::reflink,
-                                            Capability::layer_stack};
+  static constexpr Capability kColumns[] = {
+      Capability::shares_bytes, Capability::shares_inodes, Capability::shares_page_cache,
+      Capability::layers_500,   Capability::xattr_trusted, Capability::acl,
+      Capability::rename_dir,   Capability::reflink,       Capability::layer_stack};
   fmt::print("| driver | what it is | backing |");
   for (Capability c : kColumns) fmt::print(" {} |", Row(c).name);
   fmt::print("\n|---|---|---|");
@@ -99,7 +98,8 @@ int Examined(const DriversOptions& options) {
     backings.push_back(*backing);
   }
   if (geteuid() != 0) {
-    return UsageError("probing drivers needs root (mounts, loop devices, device nodes); use sudo, or drivers --list");
+    return UsageError(
+        "probing drivers needs root (mounts, loop devices, device nodes); use sudo, or drivers --list");
   }
   Result<int> exit = RunIsolated({}, [&] {
     if (Status s = CreateWorkspace({std::filesystem::current_path().string()}, RamBudgetBytes()); !s.ok()) {
@@ -126,7 +126,8 @@ int Examined(const DriversOptions& options) {
 }  // namespace
 
 void AddDriversCommand(CLI::App& app, Invocation& invocation) {
-  CLI::App* command = app.add_subcommand("drivers", "which drivers can run here, what each can do, and why not");
+  CLI::App* command =
+      app.add_subcommand("drivers", "which drivers can run here, what each can do, and why not");
   auto options = std::make_shared<DriversOptions>();
   AddCommonFlags(*command, options->common, kFlagDriver | kFlagBacking);
   command->add_flag("--list", options->list, "only names and options, probing nothing (needs no root)");

@@ -1,6 +1,6 @@
 // image: build, inspect and generate images.
-#include <fmt/core.h>
 #include <fcntl.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <CLI/App.hpp>
@@ -22,7 +22,9 @@ namespace layermark {
 namespace {
 
 ImageSpec SpecFor(const CommonOptions& options) {
-  ImageSpec spec = options.profile == "smoke" ? SmokeSpec() : options.profile == "full" ? FullSpec() : QuickSpec();
+  ImageSpec spec = options.profile == "smoke"  ? SmokeSpec()
+                   : options.profile == "full" ? FullSpec()
+                                               : QuickSpec();
   spec.seed = options.seed;
   return spec;
 }
@@ -39,22 +41,26 @@ int Inspect(const CommonOptions& options) {
   Result<std::vector<LayerCensus>> census = TakeCensus(*image);
   if (!census.ok()) return UsageError(census.status());
   const ImageConfig& config = image->config();
-  fmt::print("image       {}\ndigest      {}\nentrypoint  {}\ncmd         {}\nworkdir     {}\nuser        {}\nports       {}\n\n",
-             image->name(), image->digest(), Words(config.entrypoint), Words(config.cmd),
-             config.working_dir.empty() ? "/" : config.working_dir, config.user.empty() ? "root" : config.user,
-             Words(config.exposed_ports));
+  fmt::print(
+      "image       {}\ndigest      {}\nentrypoint  {}\ncmd         {}\nworkdir     {}\nuser        {}\nports "
+      "      {}\n\n",
+      image->name(), image->digest(), Words(config.entrypoint), Words(config.cmd),
+      config.working_dir.empty() ? "/" : config.working_dir, config.user.empty() ? "root" : config.user,
+      Words(config.exposed_ports));
   Table table({"layer", "diff ID", "own bytes", "own inodes", "whiteouts", "tree bytes", "tree inodes"});
   for (size_t i = 0; i < census->size(); ++i) {
     const LayerCensus& c = (*census)[i];
-    table.Add({std::to_string(i), image->diff_id(i).substr(0, 19), FormatBytes(static_cast<double>(c.layer_bytes)),
-               std::to_string(c.layer_inodes), std::to_string(c.whiteouts + c.opaques),
-               FormatBytes(static_cast<double>(c.tree_bytes)), std::to_string(c.tree_inodes)});
+    table.Add({std::to_string(i), image->diff_id(i).substr(0, 19),
+               FormatBytes(static_cast<double>(c.layer_bytes)), std::to_string(c.layer_inodes),
+               std::to_string(c.whiteouts + c.opaques), FormatBytes(static_cast<double>(c.tree_bytes)),
+               std::to_string(c.tree_inodes)});
   }
   fmt::print("{}", table.Text());
   return kExitPass;
 }
 
-int WriteLayout(const std::string& out, const std::string& ref, const ImageConfig& config, const std::vector<Fd>& tars) {
+int WriteLayout(const std::string& out, const std::string& ref, const ImageConfig& config,
+                const std::vector<Fd>& tars) {
   std::vector<int> fds;
   for (const Fd& tar : tars) fds.push_back(tar.get());
   Result<std::string> digest = WriteImageLayout(out, ref, config, fds);
@@ -71,7 +77,8 @@ int Generate(const CommonOptions& options, const std::string& ref) {
 }
 
 // Each directory is a whole tree; its layer is what changed since the one before.
-int Build(const std::vector<std::string>& trees, const std::string& out, const std::string& ref, const ImageConfig& config) {
+int Build(const std::vector<std::string>& trees, const std::string& out, const std::string& ref,
+          const ImageConfig& config) {
   if (trees.empty()) return UsageError("image build: name at least one directory");
   if (out.empty()) return UsageError("image build: --out DIR is missing");
   std::vector<Fd> tars;
@@ -85,7 +92,8 @@ int Build(const std::vector<std::string>& trees, const std::string& out, const s
     Result<DiffResult> diff = DiffToTar(lower.valid() ? lower.get() : -1, upper->get(), tar->get());
     if (!diff.ok()) return UsageError(diff.status());
     if (diff->skipped_sockets > 0) {
-      fmt::print(stderr, "layermark: {}: {} sockets left out, a tar cannot hold them\n", tree, diff->skipped_sockets);
+      fmt::print(stderr, "layermark: {}: {} sockets left out, a tar cannot hold them\n", tree,
+                 diff->skipped_sockets);
     }
     if (lseek(tar->get(), 0, SEEK_SET) < 0) return UsageError(Status::Errno("lseek", "layer tar"));
     tars.push_back(std::move(tar).value());
@@ -100,9 +108,11 @@ Result<ImageSource> OpenRunImage(const CommonOptions& options) {
   if (options.images.size() > 1) {
     return InvalidArgument("--image given more than once: one run works on one image");
   }
-  if (options.images.empty() || options.images.front() == "synthetic") return ImageSource::FromSpec(SpecFor(options));
+  if (options.images.empty() || options.images.front() == "synthetic")
+    return ImageSource::FromSpec(SpecFor(options));
   LM_ASSIGN(ImageSource image, ImageSource::FromReference(options.images.front()));
-  // Reads every header: an entry that escapes, is cut short or claims too much is refused before anything runs.
+  // Reads every header: an entry that escapes, is cut short or claims too much is refused before anything
+  // runs.
   if (Result<std::vector<LayerCensus>> census = TakeCensus(image); !census.ok()) {
     return census.status().WithContext(options.images.front());
   }
@@ -125,14 +135,17 @@ void AddImageCommand(CLI::App& app, Invocation& invocation) {
     };
   });
 
-  CLI::App* generate = image->add_subcommand("generate", "the synthetic image of a profile and seed as an OCI layout");
+  CLI::App* generate =
+      image->add_subcommand("generate", "the synthetic image of a profile and seed as an OCI layout");
   auto generated = std::make_shared<CommonOptions>();
   auto generated_ref = std::make_shared<std::string>("latest");
   AddCommonFlags(*generate, *generated, kFlagProfile | kFlagSeed | kFlagOut);
   generate->add_option("--ref", *generated_ref, "reference name in the layout")->capture_default_str();
-  generate->callback([=, &invocation] { invocation.run = [=] { return Generate(*generated, *generated_ref); }; });
+  generate->callback(
+      [=, &invocation] { invocation.run = [=] { return Generate(*generated, *generated_ref); }; });
 
-  CLI::App* build = image->add_subcommand("build", "an OCI layout from directories, one whole tree for each layer");
+  CLI::App* build =
+      image->add_subcommand("build", "an OCI layout from directories, one whole tree for each layer");
   auto trees = std::make_shared<std::vector<std::string>>();
   auto built = std::make_shared<CommonOptions>();
   auto built_ref = std::make_shared<std::string>("latest");
@@ -140,15 +153,15 @@ void AddImageCommand(CLI::App& app, Invocation& invocation) {
   build->add_option("DIR", *trees, "the tree after each layer, base first");
   AddCommonFlags(*build, *built, kFlagOut);
   build->add_option("--ref", *built_ref, "reference name in the layout")->capture_default_str();
-  build->add_option("--entrypoint", config->entrypoint, "a word of the entrypoint; repeatable")->allow_extra_args(false);
+  build->add_option("--entrypoint", config->entrypoint, "a word of the entrypoint; repeatable")
+      ->allow_extra_args(false);
   build->add_option("--cmd", config->cmd, "a word of the command; repeatable")->allow_extra_args(false);
   build->add_option("--env", config->env, "K=V; repeatable")->allow_extra_args(false);
   build->add_option("--workdir", config->working_dir, "working directory");
   build->add_option("--user", config->user, "user[:group]");
   build->add_option("--port", config->exposed_ports, "such as 8080/tcp; repeatable")->allow_extra_args(false);
-  build->callback([=, &invocation] {
-    invocation.run = [=] { return Build(*trees, built->out, *built_ref, *config); };
-  });
+  build->callback(
+      [=, &invocation] { invocation.run = [=] { return Build(*trees, built->out, *built_ref, *config); }; });
 }
 
 }  // namespace layermark

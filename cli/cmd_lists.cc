@@ -25,7 +25,8 @@ int ListCases(const CommonOptions& options) {
   const std::vector<const Case*> cases = SelectCases(options.filters);
   if (cases.empty()) return UsageError(fmt::format("--filter {}: matches no case", options.filters.front()));
   Table table({"case", "claim", "needs", "source"});
-  for (const Case* c : cases) table.Add({c->info.full_name(), c->info.claim, NeedsText(c->info.needs), c->info.source});
+  for (const Case* c : cases)
+    table.Add({c->info.full_name(), c->info.claim, NeedsText(c->info.needs), c->info.source});
   fmt::print("{}\n{} cases\n", table.Text(), cases.size());
   return kExitPass;
 }
@@ -33,14 +34,17 @@ int ListCases(const CommonOptions& options) {
 int ListWorkloads(const CommonOptions& options) {
   Table table({"workload", "family", "parameters (" + options.profile + ")", "operation", "raw twin"});
   const auto choices = SelectWorkloads(options.filters, options.profile);
-  if (choices.empty()) return UsageError(fmt::format("--filter {}: matches no workload", options.filters.front()));
+  if (choices.empty())
+    return UsageError(fmt::format("--filter {}: matches no workload", options.filters.front()));
   const WorkloadEntry* last = nullptr;
   for (const WorkloadChoice& choice : choices) {
     if (choice.entry == last) continue;
     last = choice.entry;
     std::string params;
     for (const auto& [name, values] : last->info.params) {
-      const auto& chosen = options.profile == "smoke" ? values.smoke : options.profile == "full" ? values.full : values.quick;
+      const auto& chosen = options.profile == "smoke"  ? values.smoke
+                           : options.profile == "full" ? values.full
+                                                       : values.quick;
       params += fmt::format("{}{}=", params.empty() ? "" : " ", name);
       for (size_t i = 0; i < chosen.size(); ++i) params += (i == 0 ? "" : ",") + chosen[i];
     }
@@ -54,14 +58,16 @@ int ListWorkloads(const CommonOptions& options) {
 }  // namespace
 
 void AddCasesCommand(CLI::App& app, Invocation& invocation) {
-  CLI::App* command = app.add_subcommand("cases", "the conformance cases: what each claims, needs and comes from");
+  CLI::App* command =
+      app.add_subcommand("cases", "the conformance cases: what each claims, needs and comes from");
   auto options = std::make_shared<CommonOptions>();
   AddCommonFlags(*command, *options, kFlagFilter);
   command->callback([=, &invocation] { invocation.run = [=] { return ListCases(*options); }; });
 }
 
 void AddWorkloadsCommand(CLI::App& app, Invocation& invocation) {
-  CLI::App* command = app.add_subcommand("workloads", "the workloads: what each does, its parameters and its raw twin");
+  CLI::App* command =
+      app.add_subcommand("workloads", "the workloads: what each does, its parameters and its raw twin");
   auto options = std::make_shared<CommonOptions>();
   AddCommonFlags(*command, *options, kFlagFilter | kFlagProfile);
   command->callback([=, &invocation] { invocation.run = [=] { return ListWorkloads(*options); }; });

@@ -68,7 +68,8 @@ int MakeReport(const std::vector<std::string>& records, const std::string& out) 
 }
 
 void AddReportCommand(CLI::App& app, Invocation& invocation) {
-  CLI::App* command = app.add_subcommand("report", "HTML page, figures, Markdown, JUnit, KTAP and Google Benchmark JSON of recorded runs");
+  CLI::App* command = app.add_subcommand(
+      "report", "HTML page, figures, Markdown, JUnit, KTAP and Google Benchmark JSON of recorded runs");
   auto records = std::make_shared<std::vector<std::string>>();
   auto out = std::make_shared<std::string>("layermark-out");
   auto schema = std::make_shared<bool>(false);

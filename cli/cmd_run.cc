@@ -7,8 +7,8 @@
 namespace layermark {
 namespace {
 
-constexpr unsigned kSelection = kFlagDriver | kFlagFilter | kFlagBacking | kFlagImage | kFlagSeed | kFlagShard |
-                                kFlagOut | kFlagFormat | kFlagExpected;
+constexpr unsigned kSelection = kFlagDriver | kFlagFilter | kFlagBacking | kFlagImage | kFlagSeed |
+                                kFlagShard | kFlagOut | kFlagFormat | kFlagExpected;
 
 void AddSession(CLI::App& app, Invocation& invocation, const char* name, const char* sentence, unsigned flags,
                 const SessionPlan& defaults) {
@@ -33,20 +33,23 @@ void AddRunCommand(CLI::App& app, Invocation& invocation) {
   SessionPlan plan;
   plan.report = true;
   plan.default_out = "layermark-out";
-  AddSession(app, invocation, "run", "the main job: conformance and workloads on every driver that can run here, then the report",
+  AddSession(app, invocation, "run",
+             "the main job: conformance and workloads on every driver that can run here, then the report",
              kSelection | kFlagProfile | kFlagBudget | kFlagJobs, plan);
 }
 
 void AddCheckCommand(CLI::App& app, Invocation& invocation) {
   SessionPlan plan;
   plan.workloads = false;
-  AddSession(app, invocation, "check", "conformance: is each driver right", kSelection | kFlagJobs | kFlagProfile, plan);
+  AddSession(app, invocation, "check", "conformance: is each driver right",
+             kSelection | kFlagJobs | kFlagProfile, plan);
 }
 
 void AddBenchCommand(CLI::App& app, Invocation& invocation) {
   SessionPlan plan;
   plan.conformance = false;
-  AddSession(app, invocation, "bench", "workloads: what each driver costs; --benchmark_* flags go to Google Benchmark",
+  AddSession(app, invocation, "bench",
+             "workloads: what each driver costs; --benchmark_* flags go to Google Benchmark",
              kSelection | kFlagProfile | kFlagBudget, plan);
 }
 

@@ -16,7 +16,7 @@ namespace layermark {
 
 // What main needs to know: the chosen subcommand's work, set by its callback.
 struct Invocation {
-  std::string command;                    // the whole command line, quoted
+  std::string command;                           // the whole command line, quoted
   std::vector<std::string> benchmark_arguments;  // --benchmark_* of `bench`
   std::function<int()> run;
 };
@@ -30,8 +30,8 @@ void AddCasesCommand(CLI::App& app, Invocation& invocation);
 void AddWorkloadsCommand(CLI::App& app, Invocation& invocation);
 void AddImageCommand(CLI::App& app, Invocation& invocation);
 
-// The run's image: --image, or the synthetic one of the profile. Opened, digests checked, names and sizes checked
-// against the bounds, so that a bad image is known before anything is run.
+// The run's image: --image, or the synthetic one of the profile. Opened, digests checked, names and sizes
+// checked against the bounds, so that a bad image is known before anything is run.
 Result<ImageSource> OpenRunImage(const CommonOptions& options);
 
 // Runs the page maker on the records. Exit status.

@@ -1,7 +1,7 @@
 // layermark: the composition root. Parses the command line and runs one subcommand.
+#include <fmt/core.h>
 #include <CLI/CLI.hpp>
 #include <exception>
-#include <fmt/core.h>
 
 #include "cli/commands.h"
 #include "cli/session.h"
@@ -47,7 +47,8 @@ int Main(int argc, char** argv) {
     // A mistyped subcommand is first of all a missing one to the parser: name the word that was given.
     const std::vector<std::string> unexpected = app.remaining(true);
     if (dynamic_cast<const CLI::RequiredError*>(&e) != nullptr && !unexpected.empty()) {
-      return UsageError(fmt::format("unexpected \"{}\": {}; see layermark --help", unexpected.front(), e.what()));
+      return UsageError(
+          fmt::format("unexpected \"{}\": {}; see layermark --help", unexpected.front(), e.what()));
     }
     return UsageError(e.what());
   }

@@ -30,31 +30,40 @@ int WorseExit(int a, int b) {
 
 void AddCommonFlags(CLI::App& app, CommonOptions& o, unsigned flags) {
   if ((flags & kFlagDriver) != 0) {
-    app.add_option("--driver", o.drivers, "NAME[:k=v[,k=v]...]: an instance to run on; repeatable; default: every driver")
-        ->type_name("SPEC")->allow_extra_args(false);
+    app.add_option("--driver", o.drivers,
+                   "NAME[:k=v[,k=v]...]: an instance to run on; repeatable; default: every driver")
+        ->type_name("SPEC")
+        ->allow_extra_args(false);
   }
   if ((flags & kFlagFilter) != 0) {
-    app.add_option("--filter", o.filters, "only what this matches: case, area, source id, workload or family; repeatable")
-        ->type_name("GLOB")->allow_extra_args(false);
+    app.add_option("--filter", o.filters,
+                   "only what this matches: case, area, source id, workload or family; repeatable")
+        ->type_name("GLOB")
+        ->allow_extra_args(false);
   }
   if ((flags & kFlagBacking) != 0) {
     app.add_option("--backing", o.backing, "ext4, xfs, btrfs, tmpfs or dir=PATH; default: the driver's own");
-    app.add_option("--device", o.device, "what the backing lies on: ram or disk (an unnamed file below --out)")
-        ->check(CLI::IsMember({"ram", "disk"}))->capture_default_str();
+    app.add_option("--device", o.device,
+                   "what the backing lies on: ram or disk (an unnamed file below --out)")
+        ->check(CLI::IsMember({"ram", "disk"}))
+        ->capture_default_str();
   }
   if ((flags & kFlagImage) != 0) {
     app.add_option("--image", o.images, "synthetic, oci:DIR[:REF] or docker-archive:FILE; default: synthetic")
-        ->type_name("REF")->allow_extra_args(false);
+        ->type_name("REF")
+        ->allow_extra_args(false);
   }
   if ((flags & kFlagProfile) != 0) {
     app.add_option("--profile", o.profile, "how much: smoke, quick or full")
-        ->check(CLI::IsMember({"smoke", "quick", "full"}))->capture_default_str();
+        ->check(CLI::IsMember({"smoke", "quick", "full"}))
+        ->capture_default_str();
   }
   if ((flags & kFlagBudget) != 0) {
     app.add_option("--budget", o.budget, "time for the workloads, such as 90s or 10m")->type_name("DURATION");
   }
   if ((flags & kFlagSeed) != 0) {
-    app.add_option("--seed", o.seed, "seed of the synthetic image and of every random order")->capture_default_str();
+    app.add_option("--seed", o.seed, "seed of the synthetic image and of every random order")
+        ->capture_default_str();
   }
   if ((flags & kFlagShard) != 0) {
     app.add_option("--shard", o.shard, "run part I of N (I from 1)")->type_name("I/N");
@@ -64,14 +73,17 @@ void AddCommonFlags(CLI::App& app, CommonOptions& o, unsigned flags) {
   }
   if ((flags & kFlagFormat) != 0) {
     app.add_option("--format", o.format, "what standard output carries: text, json, ktap or junit")
-        ->check(CLI::IsMember({"text", "json", "ktap", "junit"}))->capture_default_str();
+        ->check(CLI::IsMember({"text", "json", "ktap", "junit"}))
+        ->capture_default_str();
   }
   if ((flags & kFlagExpected) != 0) {
     app.add_option("--expected", o.expected, "a further expected_failures.toml; repeatable")
-        ->type_name("FILE")->allow_extra_args(false);
+        ->type_name("FILE")
+        ->allow_extra_args(false);
   }
   if ((flags & kFlagJobs) != 0) {
-    app.add_option("--jobs", o.jobs, "cases at a time; default: the number of processors")->check(CLI::Range(0, 256));
+    app.add_option("--jobs", o.jobs, "cases at a time; default: the number of processors")
+        ->check(CLI::Range(0, 256));
   }
 }
 
@@ -79,8 +91,9 @@ Result<std::vector<InstanceSpec>> InstancesFor(const CommonOptions& options) {
   std::vector<InstanceSpec> instances;
   for (const std::string& spec : options.drivers) {
     LM_ASSIGN(InstanceSpec instance, ParseInstance(spec));
-    const bool twice = std::any_of(instances.begin(), instances.end(),
-                                   [&](const InstanceSpec& other) { return other.name() == instance.name(); });
+    const bool twice = std::any_of(instances.begin(), instances.end(), [&](const InstanceSpec& other) {
+      return other.name() == instance.name();
+    });
     if (!twice) instances.push_back(std::move(instance));
   }
   if (instances.empty()) {
@@ -117,7 +130,8 @@ Result<double> ParseDuration(const std::string& text) {
     double number = 0;
     auto [next, error] = std::from_chars(p, end, number);
     double unit = 1;
-    if (error != std::errc() || number < 0) return InvalidArgument(fmt::format("--budget {}: not a duration", text));
+    if (error != std::errc() || number < 0)
+      return InvalidArgument(fmt::format("--budget {}: not a duration", text));
     if (next < end) {
       if (*next == 's') {
         unit = 1;
@@ -142,7 +156,8 @@ std::string QuotedCommand(int argc, const char* const* argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
     const bool plain = !word.empty() && std::all_of(word.begin(), word.end(), [](char c) {
-      return std::isalnum(static_cast<unsigned char>(c)) != 0 || std::string_view("-_./:=,@%+").find(c) != std::string_view::npos;
+      return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+             std::string_view("-_./:=,@%+").find(c) != std::string_view::npos;
     });
     out += ' ';
     if (plain) {

@@ -22,25 +22,35 @@ inline constexpr int kExitInterrupted = 130;
 int WorseExit(int a, int b);
 
 struct CommonOptions {
-  std::vector<std::string> drivers;     // --driver SPEC
-  std::vector<std::string> filters;     // --filter GLOB
-  std::string backing;                  // --backing; empty: each driver's default
-  std::string device = "ram";           // --device
-  std::vector<std::string> images;      // --image; empty: synthetic
-  std::string profile = "quick";        // --profile
-  std::string budget;                   // --budget
-  uint64_t seed = 1;                    // --seed
-  std::string shard;                    // --shard I/N
-  std::string out;                      // --out
-  std::string format = "text";          // --format
-  std::vector<std::string> expected;    // --expected
-  int jobs = 0;                         // --jobs; 0: the number of processors
+  std::vector<std::string> drivers;   // --driver SPEC
+  std::vector<std::string> filters;   // --filter GLOB
+  std::string backing;                // --backing; empty: each driver's default
+  std::string device = "ram";         // --device
+  std::vector<std::string> images;    // --image; empty: synthetic
+  std::string profile = "quick";      // --profile
+  std::string budget;                 // --budget
+  uint64_t seed = 1;                  // --seed
+  std::string shard;                  // --shard I/N
+  std::string out;                    // --out
+  std::string format = "text";        // --format
+  std::vector<std::string> expected;  // --expected
+  int jobs = 0;                       // --jobs; 0: the number of processors
 };
 
 // Which of the common flags a command takes.
 enum CommonFlag : unsigned {
-  kFlagDriver = 1, kFlagFilter = 2, kFlagBacking = 4, kFlagImage = 8, kFlagProfile = 16, kFlagBudget = 32,
-  kFlagSeed = 64, kFlagShard = 128, kFlagOut = 256, kFlagFormat = 512, kFlagExpected = 1024, kFlagJobs = 2048,
+  kFlagDriver = 1,
+  kFlagFilter = 2,
+  kFlagBacking = 4,
+  kFlagImage = 8,
+  kFlagProfile = 16,
+  kFlagBudget = 32,
+  kFlagSeed = 64,
+  kFlagShard = 128,
+  kFlagOut = 256,
+  kFlagFormat = 512,
+  kFlagExpected = 1024,
+  kFlagJobs = 2048,
 };
 void AddCommonFlags(CLI::App& app, CommonOptions& options, unsigned flags);
 

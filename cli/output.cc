@@ -42,14 +42,17 @@ std::string VerdictsText(const Record& record) {
   if (record.conformance.empty()) return "";
   std::map<Place, std::map<Verdict, size_t>> counts;
   for (const ConformanceRow& row : record.conformance) ++counts[row.place][row.verdict];
-  Table table({"conformance", "cases", "pass", "xfail", "skip", "fail", "xpass", "error", "timeout", "skipped"});
+  Table table(
+      {"conformance", "cases", "pass", "xfail", "skip", "fail", "xpass", "error", "timeout", "skipped"});
   for (auto& [place, count] : counts) {
     size_t total = 0;
     for (const auto& [verdict, n] : count) total += n;
-    table.Add({PlaceText(place), std::to_string(total), Number(count[Verdict::kPass]), Number(count[Verdict::kXfail]),
-               Number(count[Verdict::kSkip]), Number(count[Verdict::kFail]), Number(count[Verdict::kXpass]),
-               Number(count[Verdict::kError]), Number(count[Verdict::kTimeout]),
-               fmt::format("{:.1f} %", 100.0 * static_cast<double>(count[Verdict::kSkip]) / static_cast<double>(total))});
+    table.Add({PlaceText(place), std::to_string(total), Number(count[Verdict::kPass]),
+               Number(count[Verdict::kXfail]), Number(count[Verdict::kSkip]), Number(count[Verdict::kFail]),
+               Number(count[Verdict::kXpass]), Number(count[Verdict::kError]),
+               Number(count[Verdict::kTimeout]),
+               fmt::format("{:.1f} %",
+                           100.0 * static_cast<double>(count[Verdict::kSkip]) / static_cast<double>(total))});
   }
   return table.Text();
 }
@@ -57,20 +60,22 @@ std::string VerdictsText(const Record& record) {
 std::string FindingsText(const Record& record) {
   std::string out;
   for (const ConformanceRow& row : record.conformance) {
-    if (row.verdict == Verdict::kPass || row.verdict == Verdict::kXfail || row.verdict == Verdict::kSkip) continue;
+    if (row.verdict == Verdict::kPass || row.verdict == Verdict::kXfail || row.verdict == Verdict::kSkip)
+      continue;
     out += fmt::format("{}: {} {}\n    {}\n    again: {}\n", VerdictName(row.verdict), row.case_name,
                        PlaceText(row.place), FirstLine(row.reason), row.reproduce);
   }
   for (const WorkloadRow& row : record.workloads) {
     if (row.verdict != WorkloadVerdict::kWrong) continue;
-    out += fmt::format("wrong: {} {} {}\n    {}\n", row.workload, ParamsText(row.params), PlaceText(row.place),
-                       FirstLine(row.reason));
+    out += fmt::format("wrong: {} {} {}\n    {}\n", row.workload, ParamsText(row.params),
+                       PlaceText(row.place), FirstLine(row.reason));
   }
   // What could not run for want of something, each reason once.
   std::map<std::string, std::set<std::string>> not_run;
   for (const WorkloadRow& row : record.workloads) {
     if (row.verdict == WorkloadVerdict::kNotRun) {
-      not_run[FirstLine(row.reason)].insert(fmt::format("{} {} {}", row.workload, ParamsText(row.params), row.place.instance));
+      not_run[FirstLine(row.reason)].insert(
+          fmt::format("{} {} {}", row.workload, ParamsText(row.params), row.place.instance));
     }
   }
   for (const auto& [reason, what] : not_run) {
@@ -95,13 +100,14 @@ std::string MeasurementsText(const Record& record) {
     auto operator<=>(const Key&) const = default;
   };
   std::map<Key, std::map<std::string, std::string>> cells;
-  static const std::set<Metric> kShown = {Metric::latency, Metric::ratio_to_raw, Metric::pool_bytes, Metric::inodes,
-                                          Metric::whiteouts, Metric::ready_time};
+  static const std::set<Metric> kShown = {Metric::latency, Metric::ratio_to_raw, Metric::pool_bytes,
+                                          Metric::inodes,  Metric::whiteouts,    Metric::ready_time};
   for (const Measurement& m : record.measurements) {
     if (m.side != "driver" || !kShown.contains(m.metric)) continue;
     const std::optional<double> value = m.p50 ? m.p50 : m.value;
     if (!value) continue;
-    cells[{m.workload, ParamsText(m.params), m.metric}][m.place.instance] = FormatMetric(*value, Row(m.metric).unit);
+    cells[{m.workload, ParamsText(m.params), m.metric}][m.place.instance] =
+        FormatMetric(*value, Row(m.metric).unit);
   }
   Table table(headings);
   for (const auto& [key, by_instance] : cells) {

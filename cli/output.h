@@ -8,7 +8,8 @@
 
 namespace layermark {
 
-// "text": verdict counts per instance, what failed, key figures, in 100 columns. "json": the record. "ktap", "junit": exports.
+// "text": verdict counts per instance, what failed, key figures, in 100 columns. "json": the record. "ktap",
+// "junit": exports.
 void PrintRecord(const Record& record, const std::string& format);
 
 // The parts of the text form.

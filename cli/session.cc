@@ -36,8 +36,8 @@ struct Checked {
   std::vector<WorkloadChoice> choices;
   std::vector<ExpectedFailure> expected;
   std::optional<ImageSource> image;
-  double budget_seconds = 0;   // 0: none
-  std::string out;             // absolute; empty: no record
+  double budget_seconds = 0;  // 0: none
+  std::string out;            // absolute; empty: no record
 };
 
 Result<Checked> CheckPlan(const SessionPlan& plan) {
@@ -56,8 +56,9 @@ Result<Checked> CheckPlan(const SessionPlan& plan) {
   if (plan.conformance) checked.cases = SelectCases(o.filters, shard.index, shard.count);
   if (plan.workloads) checked.choices = SelectWorkloads(o.filters, o.profile, shard.index, shard.count);
   if (checked.cases.empty() && checked.choices.empty()) {
-    return InvalidArgument(o.filters.empty() ? "nothing is left to run in this shard"
-                                             : fmt::format("--filter {}: matches nothing", o.filters.front()));
+    return InvalidArgument(o.filters.empty()
+                               ? "nothing is left to run in this shard"
+                               : fmt::format("--filter {}: matches nothing", o.filters.front()));
   }
   LM_ASSIGN(checked.image, OpenRunImage(o));
   const std::string out = o.out.empty() ? plan.default_out : o.out;
@@ -65,7 +66,8 @@ Result<Checked> CheckPlan(const SessionPlan& plan) {
   return checked;
 }
 
-// The file or directory of "oci:DIR[:REF]" and "docker-archive:FILE[:REF]"; a reference name in it does no harm.
+// The file or directory of "oci:DIR[:REF]" and "docker-archive:FILE[:REF]"; a reference name in it does no
+// harm.
 std::string ImagePath(const std::string& reference) {
   const size_t colon = reference.find(':');
   if (colon == std::string::npos) return "/";
@@ -76,7 +78,8 @@ std::string ImagePath(const std::string& reference) {
 std::string RunId() {
   std::random_device entropy;
   const auto now = std::chrono::system_clock::now();
-  return fmt::format("{:x}-{:08x}", std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count(),
+  return fmt::format("{:x}-{:08x}",
+                     std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count(),
                      entropy());
 }
 
@@ -105,7 +108,8 @@ Record NewRecord(const SessionPlan& plan, const Checked& checked) {
 // The work, inside the namespaces.
 class Session {
  public:
-  Session(const SessionPlan& plan, Checked& checked) : plan_(plan), checked_(checked), record_(NewRecord(plan, checked)) {}
+  Session(const SessionPlan& plan, Checked& checked)
+      : plan_(plan), checked_(checked), record_(NewRecord(plan, checked)) {}
 
   int Run() {
     InstallInterruptHandler();
@@ -153,7 +157,8 @@ class Session {
       progress_.Note(fmt::format("{} cannot run here: {}", e.instance.name(), e.reason));
       if (!plan_.options.drivers.empty()) exit = kExitUsage;
     }
-    const bool any = std::any_of(examined_.begin(), examined_.end(), [](const auto& e) { return e.available; });
+    const bool any =
+        std::any_of(examined_.begin(), examined_.end(), [](const auto& e) { return e.available; });
     if (!any && !Interrupted()) return UsageError("no driver can run here");
     return exit;
   }
@@ -172,13 +177,16 @@ class Session {
       }
       if (Status s = RunCases(e, checked_.cases, options, progress_, record_.conformance); !s.ok()) {
         progress_.Note(fmt::format("{}: {}", e.instance.name(), s.ToString()));
-        record_.warnings.push_back(fmt::format("conformance of {} ended early: {}", e.instance.name(), s.ToString()));
+        record_.warnings.push_back(
+            fmt::format("conformance of {} ended early: {}", e.instance.name(), s.ToString()));
         return kExitUsage;
       }
     }
-    const bool finding = std::any_of(record_.conformance.begin(), record_.conformance.end(), [](const auto& row) {
-      return row.verdict != Verdict::kPass && row.verdict != Verdict::kXfail && row.verdict != Verdict::kSkip;
-    });
+    const bool finding =
+        std::any_of(record_.conformance.begin(), record_.conformance.end(), [](const auto& row) {
+          return row.verdict != Verdict::kPass && row.verdict != Verdict::kXfail &&
+                 row.verdict != Verdict::kSkip;
+        });
     return finding ? kExitFinding : kExitPass;
   }
 
@@ -199,7 +207,8 @@ class Session {
   }
 
   int GoogleBenchmark() {
-    return RunGoogleBenchmarkFront(examined_, checked_.choices, MakeBenchOptions(), plan_.benchmark_arguments);
+    return RunGoogleBenchmarkFront(examined_, checked_.choices, MakeBenchOptions(),
+                                   plan_.benchmark_arguments);
   }
 
   int Workloads() {
@@ -267,8 +276,9 @@ int RunSession(const SessionPlan& plan) {
   Result<Checked> checked = CheckPlan(plan);
   if (!checked.ok()) return UsageError(checked.status());
   if (geteuid() != 0) {
-    return UsageError("running drivers needs root: mounts, loop devices, device nodes and namespaces; use sudo. "
-                      "Without root these work: cases, workloads, drivers --list, image, report");
+    return UsageError(
+        "running drivers needs root: mounts, loop devices, device nodes and namespaces; use sudo. "
+        "Without root these work: cases, workloads, drivers --list, image, report");
   }
   if (!checked->out.empty()) {
     std::error_code error;

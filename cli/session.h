@@ -1,5 +1,5 @@
-// A session: the main job behind run, check and bench. Everything is checked before anything is touched; then all
-// work happens in a mount and PID namespace of its own, and the record is written whatever happened.
+// A session: the main job behind run, check and bench. Everything is checked before anything is touched; then
+// all work happens in a mount and PID namespace of its own, and the record is written whatever happened.
 #ifndef LAYERMARK_CLI_SESSION_H_
 #define LAYERMARK_CLI_SESSION_H_
 
@@ -12,11 +12,11 @@ namespace layermark {
 
 struct SessionPlan {
   CommonOptions options;
-  std::string command;                       // as typed
+  std::string command;  // as typed
   bool conformance = true;
   bool workloads = true;
-  bool report = false;                       // make the page afterwards
-  std::string default_out;                   // where the record goes without --out; empty: nowhere
+  bool report = false;                           // make the page afterwards
+  std::string default_out;                       // where the record goes without --out; empty: nowhere
   std::vector<std::string> benchmark_arguments;  // not empty: Google Benchmark's front runs the workloads
 };
 

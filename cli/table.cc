@@ -45,8 +45,8 @@ std::vector<std::string> Fold(const std::string& text, size_t width) {
 }  // namespace
 
 size_t DisplayWidth(const std::string& text) {
-  return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+  return static_cast<size_t>(std::count_if(
+      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
 std::string Table::Text(size_t width) const {
@@ -60,7 +60,9 @@ std::string Table::Text(size_t width) const {
   }
   const size_t gaps = 2 * (columns - 1);
   while (std::accumulate(widths.begin(), widths.end(), size_t{0}) + gaps > width) {
-    auto widest = std::max_element(widths.begin(), widths.end());
+    // The first column names the row: a name is not broken while the others can give way.
+    const bool keep_first = columns > 1 && widths[0] <= width * 6 / 10;
+    auto widest = std::max_element(widths.begin() + (keep_first ? 1 : 0), widths.end());
     if (*widest <= 12) break;
     const size_t others = std::accumulate(widths.begin(), widths.end(), size_t{0}) - *widest + gaps;
     // Share the excess: never below the second widest column in one go.
@@ -91,7 +93,8 @@ std::string Table::Text(size_t width) const {
     }
   };
   put(headings_, false);
-  out += std::string(std::min(width, std::accumulate(widths.begin(), widths.end(), size_t{0}) + gaps), '-') + "\n";
+  out += std::string(std::min(width, std::accumulate(widths.begin(), widths.end(), size_t{0}) + gaps), '-') +
+         "\n";
   for (const auto& row : rows_) {
     std::vector<std::string> cells = row;
     cells.resize(columns);

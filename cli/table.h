@@ -12,8 +12,8 @@ class Table {
   explicit Table(std::vector<std::string> headings) : headings_(std::move(headings)) {}
   void Add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
   bool empty() const { return rows_.empty(); }
-  // Columns aligned to the left, numbers to the right; no line is wider than `width`: the widest column's cells
-  // are folded at spaces onto lines of their own.
+  // Columns aligned to the left, numbers to the right; no line is wider than `width`: the widest column's
+  // cells are folded at spaces onto lines of their own.
   std::string Text(size_t width = 100) const;
 
  private:

@@ -1,4 +1,5 @@
-// Progress on standard error: one line that rewrites itself, with the time left, on a terminal; quiet lines otherwise.
+// Progress on standard error: one line that rewrites itself, with the time left, on a terminal; quiet lines
+// otherwise.
 #ifndef LAYERMARK_CLI_TERMINAL_PROGRESS_H_
 #define LAYERMARK_CLI_TERMINAL_PROGRESS_H_
 
