@@ -65,7 +65,7 @@ LM_CASE(oci, hard_link_to_nothing_is_refused,
 }
 
 LM_CASE(oci, hard_link_out_of_the_root_is_refused, .claim = "a hard link to ../../etc/passwd is an error",
-        .source = "L37; CVE-2021-29136") {
+        .source = "L37; L51") {
   RefusedAsByModel(t, {{FileEntry("f")}, {LinkEntry("stolen", "../../etc/passwd")}});
 }
 
