@@ -142,7 +142,7 @@ void CaseContext::Given(const std::vector<Layer>& layers) {
   given_ = *top;
 }
 
-void CaseContext::CompareLogs(const Ops& driver, const Ops& plain) {
+void CaseContext::SameSteps(const Ops& driver, const Ops& plain) {
   const std::vector<Observation>& seen = driver.log();
   const std::vector<Observation>& expected = plain.log();
   for (size_t i = 0; i < std::max(seen.size(), expected.size()); ++i) {
@@ -179,7 +179,7 @@ void CaseContext::When(const std::function<void(Ops&)>& act, const WhenOptions& 
     act(expected);
     Ops seen(mounted->root_fd());
     act(seen);
-    CompareLogs(seen, expected);
+    SameSteps(seen, expected);
   }
 
   Result<Manifest> reference = ReadManifest(plain->root_fd());

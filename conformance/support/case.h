@@ -119,6 +119,8 @@ class CaseContext {
                 const CompareOptions& options = {});
   template <typename A, typename B>
   bool Equal(const A& expected, const B& actual, const std::string& what);
+  // Fails for each step that the two sides answered differently; for steps that are not run by When.
+  void SameSteps(const Ops& driver, const Ops& plain);
   // Ends the case as skip; for what only turns up inside (a machine code and a sentence).
   void Skip(const std::string& code, const std::string& reason);
   // Something of the set-up, not of the claim, went wrong: verdict error.
@@ -132,7 +134,6 @@ class CaseContext {
 
  private:
   struct Look;
-  void CompareLogs(const Ops& driver, const Ops& plain);
   void CheckParent();
 
   InstanceSpec instance_;

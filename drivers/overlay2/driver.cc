@@ -159,7 +159,9 @@ class Overlay2Driver : public Driver {
   }
 
   Result<std::vector<Mount>> StackMounts(const DriverOptions& options, const StackSpec& spec) const override {
-    std::vector<std::string> words = MountOptionsOf(options, !spec.upper.empty());
+    // Not volatile unless the stack says so: the store takes the mark of a volatile mount away before the
+    // next one, and a stack by hand has nobody who does.
+    std::vector<std::string> words = MountOptionsOf(options, false);
     words.insert(words.end(), spec.options.begin(), spec.options.end());
     return OverlayMounts(words, spec);
   }
