@@ -39,7 +39,8 @@ const KindRow* FindKind(const std::string& kind) {
        "mkfs.ext4",
        "e2fsprogs",
        16 * kMiB,
-       {"-q", "-F", "-b", "4096", "-E", "lazy_itable_init=0,lazy_journal_init=0,nodiscard"}},
+       // Four times the usual number of inodes: copies of small trees run out of those long before space.
+       {"-q", "-F", "-b", "4096", "-i", "4096", "-E", "lazy_itable_init=0,lazy_journal_init=0,nodiscard"}},
       {"xfs", "mkfs.xfs", "xfsprogs", 300 * kMiB, {"-q", "-f", "-K", "-m", "reflink=1"}},
       {"btrfs", "mkfs.btrfs", "btrfs-progs", 128 * kMiB, {"-q", "-f", "-K"}},
   };

@@ -27,7 +27,9 @@ class Engine {
     LM_TRY(status);
     LM_TRY(side.After());
     if (!keep) return Status::Ok();
-    samples_[{name, Metric::latency}].push_back(static_cast<double>(ended - began));
+    const int64_t stopped = watch.stopped_ns_ != 0 ? watch.stopped_ns_ : ended;
+    samples_[{name, Metric::latency}].push_back(static_cast<double>(stopped - began));
+    if (stopped != ended) samples_[{name, Metric::teardown}].push_back(static_cast<double>(ended - stopped));
     for (int i = 0; i < watch.count_; ++i) {
       samples_[{name, watch.metrics_[i]}].push_back(static_cast<double>(watch.durations_ns_[i]));
     }

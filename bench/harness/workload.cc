@@ -64,6 +64,10 @@ void Stopwatch::Skip() {
   last_ns_ = MonotonicNs();
 }
 
+void Stopwatch::Stop() {
+  stopped_ns_ = last_ns_ = MonotonicNs();
+}
+
 void Stopwatch::Add(Metric metric, int64_t duration_ns) {
   if (count_ == kMaxPhases) return;
   metrics_[count_] = metric;

@@ -56,6 +56,9 @@ class Stopwatch {
   void Phase(Metric metric);
   // Starts the next phase here; what lies before belongs to none.
   void Skip();
+  // The operation ends here: `latency` counts up to this stamp, and what follows in Run() is `teardown`, whose
+  // phases are still recorded. At most once.
+  void Stop();
   // For durations measured elsewhere (in a container's child).
   void Add(Metric metric, int64_t duration_ns);
 
@@ -64,6 +67,7 @@ class Stopwatch {
   static constexpr int kMaxPhases = 12;
   int count_ = 0;
   int64_t last_ns_ = 0;
+  int64_t stopped_ns_ = 0;  // 0: Stop was not called
   Metric metrics_[kMaxPhases] = {};
   int64_t durations_ns_[kMaxPhases] = {};
 };

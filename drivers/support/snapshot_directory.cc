@@ -18,8 +18,11 @@ constexpr char kXfsAccessLists[] = "trusted.SGI_ACL_";
 
 Status MakeDirectory(const std::string& path, mode_t mode) {
   if (mkdir(path.c_str(), mode) != 0) return Status::Errno("mkdir", path);
-  // Not only against the umask: below a set-group-id directory the bit would be inherited.
-  if (chmod(path.c_str(), mode) != 0) return Status::Errno("chmod", path);
+  // The umask may have taken bits, and below a set-group-id directory the bit is inherited. To look is
+  // cheaper than to change, which the file system's journal has to record.
+  struct stat made = {};
+  if (lstat(path.c_str(), &made) != 0) return Status::Errno("lstat", path);
+  if ((made.st_mode & 07777) != mode && chmod(path.c_str(), mode) != 0) return Status::Errno("chmod", path);
   return Status::Ok();
 }
 
@@ -28,14 +31,21 @@ Status CopyRootAttributes(const std::string& from, const std::string& to,
   struct stat stat = {};
   if (lstat(from.c_str(), &stat) != 0) return Status::Errno("lstat", from);
   LM_ASSIGN(const std::vector<Xattr> xattrs, ListXattrsAt(AT_FDCWD, from));
-  if (lchown(to.c_str(), stat.st_uid, stat.st_gid) != 0) return Status::Errno("lchown", to);
+  struct stat own = {};
+  if (lstat(to.c_str(), &own) != 0) return Status::Errno("lstat", to);
+  const bool same_owner = own.st_uid == stat.st_uid && own.st_gid == stat.st_gid;
+  if (!same_owner && lchown(to.c_str(), stat.st_uid, stat.st_gid) != 0) return Status::Errno("lchown", to);
   for (const Xattr& xattr : xattrs) {
     const bool stays = std::any_of(private_prefixes.begin(), private_prefixes.end(),
                                    [&](const std::string& prefix) { return xattr.name.starts_with(prefix); });
     if (!stays && !xattr.name.starts_with(kXfsAccessLists))
       LM_TRY(SetXattrAt(AT_FDCWD, to, xattr.name, xattr.value));
   }
-  if (chmod(to.c_str(), stat.st_mode & 07777) != 0) return Status::Errno("chmod", to);
+  // After the owner, whose change takes set-id bits away, and after an access list, which changes the
+  // group's.
+  if (lstat(to.c_str(), &own) != 0) return Status::Errno("lstat", to);
+  if (own.st_mode != stat.st_mode && chmod(to.c_str(), stat.st_mode & 07777) != 0)
+    return Status::Errno("chmod", to);
   const struct timespec times[2] = {stat.st_atim, stat.st_mtim};
   if (utimensat(AT_FDCWD, to.c_str(), times, AT_SYMLINK_NOFOLLOW) != 0) return Status::Errno("utimensat", to);
   return Status::Ok();

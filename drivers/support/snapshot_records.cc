@@ -7,13 +7,13 @@ namespace {
 
 constexpr int64_t kSchemaVersion = 1;
 
-// One process owns the store, so the file stays locked while it is open. The journal is kept and overwritten
-// instead of deleted: a third of the time per commit, and always the same two files. AUTOINCREMENT: the
+// One process owns the store, so the file stays locked while it is open and the log needs no index in shared
+// memory. The write-ahead log is kept when the store closes: always the same two files. AUTOINCREMENT: the
 // number of a removed snapshot is not given out again.
 constexpr char kSettings[] =
     "PRAGMA locking_mode = EXCLUSIVE;"
-    "PRAGMA journal_mode = PERSIST;"
-    "PRAGMA synchronous = FULL;"
+    "PRAGMA journal_mode = WAL;"
+    "PRAGMA synchronous = NORMAL;"
     "PRAGMA foreign_keys = ON;";
 constexpr char kSchema[] =
     "CREATE TABLE snapshots ("
@@ -146,7 +146,7 @@ Status SnapshotRecords::UpdateLabels(int64_t id, const Labels& labels, int64_t u
 }
 
 Status SnapshotRecords::Commit(const SnapshotRecord& record) {
-  return database_.Transact([&]() -> Status {
+  return database_.TransactDurably([&]() -> Status {
     LM_TRY(
         database_.Run("UPDATE snapshots SET name = ?, kind = ?, parent = ?, created_ns = ?, updated_ns = ?, "
                       "inodes = ?, size_bytes = ? WHERE id = ?",
@@ -157,8 +157,9 @@ Status SnapshotRecords::Commit(const SnapshotRecord& record) {
   });
 }
 
-Status SnapshotRecords::Delete(int64_t id) {
-  return database_.Transact([&] { return database_.Run("DELETE FROM snapshots WHERE id = ?", {id}); });
+Status SnapshotRecords::Delete(const SnapshotRecord& record) {
+  const auto body = [&] { return database_.Run("DELETE FROM snapshots WHERE id = ?", {record.id}); };
+  return record.info.kind == Kind::kCommitted ? database_.TransactDurably(body) : database_.Transact(body);
 }
 
 }  // namespace layermark

@@ -41,8 +41,8 @@ class SnapshotRecords {
   Status Insert(const SnapshotRecord& record);
   Status UpdateLabels(int64_t id, const Labels& labels, int64_t updated_ns);
   // The row becomes committed under record.info.name with all that `record` states.
-  Status Commit(const SnapshotRecord& record);
-  Status Delete(int64_t id);
+  Status Commit(const SnapshotRecord& record);  // flushed
+  Status Delete(const SnapshotRecord& record);  // flushed if it is a committed one
 
  private:
   explicit SnapshotRecords(SqlDatabase database) : database_(std::move(database)) {}

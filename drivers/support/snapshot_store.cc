@@ -301,7 +301,7 @@ Status SnapshotStore::Remove(const std::string& key) {
     LM_ASSIGN(SnapshotRecord record, Get(key));
     LM_ASSIGN(const bool has_children, records_.HasChildren(record.id));
     if (has_children) return FailedPrecondition("remove: snapshot " + Quoted(key) + " has children");
-    LM_TRY(records_.Delete(record.id));
+    LM_TRY(records_.Delete(record));
     id = record.id;
     in_flight_.insert(id);
   }

@@ -1,14 +1,17 @@
 // SnapshotStore: the Snapshotter rules, once. Names, parents, kinds, labels, times and error classes live in
 // an SQLite database below the driver's root; the driver supplies only where the bytes are (Mechanism).
 //
-//   ROOT/metadata.db          the records, fsynced at each commit
-//   ROOT/metadata.db-journal  SQLite's roll-back journal; kept, so that a store is always these two files
+//   ROOT/metadata.db          the records
+//   ROOT/metadata.db-wal      SQLite's write-ahead log; kept, so that a store is always these two files
 //   ROOT/snapshots/ID         what the mechanism makes for the snapshot of that number
 //
 // Crash safety: a record exists only after its storage does, and storage is destroyed only after its record
 // is gone. Numbers are never used twice; whatever lies below snapshots/ without a record after a crash is
-// destroyed when the store is opened again. Records survive a power cut; the data of a snapshot is as durable
-// as its file system makes it (callers that need more sync before Commit, as containerd's do).
+// destroyed when the store is opened again. A commit, and the removal of a committed snapshot, are flushed
+// before they answer; of the calls after them a power cut (not a crash) may undo the last ones, so that an
+// active snapshot or view may be missing, or may be back without its content, and is to be removed. The data of
+// a snapshot is as durable as its file system makes it (callers that need more sync before Commit, as
+// containerd's do).
 //
 // One process has a store open at a time (a lock on ROOT that dies with the process).
 //
@@ -29,7 +32,7 @@
 
 namespace layermark {
 
-// What an opened store itself keeps below its root: metadata.db, metadata.db-journal and snapshots.
+// What an opened store itself keeps below its root: metadata.db, metadata.db-wal and snapshots.
 inline constexpr int64_t kSnapshotStoreInodes = 3;
 
 // A snapshot as the mechanism sees it.

@@ -360,10 +360,10 @@ TEST_F(SnapshotStoreTest, TheStoreItselfIsThreeInodes) {
   Layer("base", "");
   ASSERT_TRUE(store_->Remove("base").ok());
   EXPECT_THAT(ListDir(AT_FDCWD, tree_.path()).value(),
-              ElementsAre("metadata.db", "metadata.db-journal", "snapshots"));
+              ElementsAre("metadata.db", "metadata.db-wal", "snapshots"));
   ASSERT_TRUE(store_->Close().ok());
   EXPECT_THAT(ListDir(AT_FDCWD, tree_.path()).value(),
-              ElementsAre("metadata.db", "metadata.db-journal", "snapshots"));
+              ElementsAre("metadata.db", "metadata.db-wal", "snapshots"));
 }
 
 TEST_F(SnapshotStoreTest, ADamagedDatabaseIsDataLoss) {

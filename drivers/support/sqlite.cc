@@ -25,6 +25,8 @@ Result<SqlDatabase> SqlDatabase::Open(const std::string& path) {
   if (code != SQLITE_OK) return database.Failure("open", code);
   sqlite3_extended_result_codes(handle, 1);
   sqlite3_busy_timeout(handle, 5000);
+  int keep_log = 1;
+  sqlite3_file_control(handle, "main", SQLITE_FCNTL_PERSIST_WAL, &keep_log);
   return database;
 }
 
@@ -100,6 +102,13 @@ Status SqlDatabase::Transact(const std::function<Status()>& body) {
   // After some failures (a full disk) SQLite has rolled back by itself; then there is nothing to roll back.
   if (!status.ok() && sqlite3_get_autocommit(handle_) == 0) (void)Run("ROLLBACK");
   return status;
+}
+
+Status SqlDatabase::TransactDurably(const std::function<Status()>& body) {
+  LM_TRY(Run("PRAGMA synchronous = FULL"));
+  const Status status = Transact(body);
+  const Status restored = Run("PRAGMA synchronous = NORMAL");
+  return status.ok() ? restored : status;
 }
 
 }  // namespace layermark

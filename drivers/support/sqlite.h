@@ -35,7 +35,7 @@ class SqlRow {
 
 class SqlDatabase {
  public:
-  // Opens or creates the file.
+  // Opens or creates the file. A write-ahead log beside it stays when it is closed.
   static Result<SqlDatabase> Open(const std::string& path);
   SqlDatabase(SqlDatabase&& other) noexcept;
   SqlDatabase& operator=(SqlDatabase&&) = delete;
@@ -48,6 +48,8 @@ class SqlDatabase {
   Status RunScript(const std::string& sql);
   // Runs `body` inside a write transaction: committed if it answers ok, otherwise rolled back.
   Status Transact(const std::function<Status()>& body);
+  // Transact, and flushed: with `synchronous = NORMAL` a power cut may undo what came after the last of these.
+  Status TransactDurably(const std::function<Status()>& body);
   void Close();
 
  private:
