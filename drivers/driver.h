@@ -55,6 +55,9 @@ struct InodeFormula {
   // and one more kind for those of them whose parent directory a layer below does have.
   int64_t per_new_directory = 0;
   int64_t per_new_directory_in_old = 0;
+  // true: removing one name of a file that a lower layer has under several copies the file up under another of
+  // them, if that lies in a directory the mount has looked into.
+  bool removal_copies_linked_file = false;
   std::string explanation;  // what per_store and per_snapshot are made of
 };
 

@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "conformance/support/case.h"
@@ -43,6 +44,49 @@ std::set<std::string> MadeDirectories(const Manifest& before, const Manifest& af
   return made;
 }
 
+// Files of `before` that the removal of one of their names copies up under another. What a mount has looked
+// into by then are the directories that lead to the entries of the tar so far; each of them is in the upper
+// layer anyway.
+int64_t FilesCopiedByRemovals(const Manifest& before, const std::vector<TarListEntry>& tar) {
+  std::map<std::string, std::set<std::string>> names;  // of each file that has several
+  for (const auto& [path, entry] : before.entries) {
+    if (!entry.link_group.empty()) names[entry.link_group].insert(path);
+  }
+  std::set<std::string> looked_into = {""}, copied;
+  const auto remove = [&](const std::string& path) {
+    const auto it = before.entries.find(path);
+    if (it == before.entries.end() || it->second.link_group.empty()) return;
+    std::set<std::string>& left = names[it->second.link_group];
+    left.erase(path);
+    const bool seen = std::any_of(left.begin(), left.end(), [&](const std::string& other) {
+      return looked_into.contains(ParentOf(other));
+    });
+    if (seen) copied.insert(it->second.link_group);
+  };
+  for (const TarListEntry& item : tar) {
+    const std::string& path = item.entry.path;
+    for (std::string up = ParentOf(path); !up.empty(); up = ParentOf(up)) looked_into.insert(up);
+    const std::string base = path.substr(path.rfind('/') + 1);
+    const bool opaque = base == ".wh..wh..opq";
+    if (!base.starts_with(".wh.")) {
+      if (!IsDirectory(before, path) || item.entry.typeflag != '5') remove(path);
+      continue;
+    }
+    const std::string parent = ParentOf(path);
+    const std::string hidden = opaque           ? parent
+                               : parent.empty() ? base.substr(4)
+                                                : parent + "/" + base.substr(4);
+    if (!opaque) remove(hidden);
+    const std::string prefix = hidden + "/";
+    for (auto it = before.entries.lower_bound(prefix); it != before.entries.end(); ++it) {
+      if (!it->first.starts_with(prefix)) break;
+      remove(it->first);
+    }
+  }
+  return std::count_if(copied.begin(), copied.end(),
+                       [&](const std::string& group) { return !names[group].empty(); });
+}
+
 int64_t Foretold(const InodeFormula& formula, const LayerCensus& census, const Manifest& before,
                  const Manifest& after, const std::vector<TarListEntry>& tar) {
   if (formula.stores == InodeFormula::Stores::kFullTree) return formula.per_snapshot + census.tree_inodes;
@@ -51,6 +95,7 @@ int64_t Foretold(const InodeFormula& formula, const LayerCensus& census, const M
   if (formula.whiteouts == InodeFormula::Whiteouts::kOneShared)
     count += std::min<int64_t>(census.hidden_names, 1);
   if (before.entries.empty()) return count;  // a layer on nothing is not made through a union
+  if (formula.removal_copies_linked_file) count += FilesCopiedByRemovals(before, tar);
   const std::set<std::string> made = MadeDirectories(before, after, tar);
   for (const std::string& path : made) {
     count +=

@@ -85,12 +85,16 @@ class FuseOverlayfsDriver : public Driver {
     formula.per_mounted_active = 2;
     formula.per_new_directory = 1;
     formula.per_new_directory_in_old = 1;
+    formula.removal_copies_linked_file = true;
     formula.explanation =
         "per store: the database, its journal and the directory of the snapshots; per snapshot: the "
         "directory that "
         "holds fs; each new directory gets the marker file .wh..wh..opq, and a device .wh..opq too where its "
         "parent "
-        "directory is of a lower layer; an active snapshot with a parent has work as well, and work/work "
+        "directory is of a lower layer; removing one name of a lower file with several copies it up under "
+        "another that "
+        "lies in a directory looked into before; an active snapshot with a parent has work as well, and "
+        "work/work "
         "once it was "
         "mounted; a view of a parent takes nothing";
     return formula;
