@@ -73,11 +73,7 @@ Status Fixture::SameTree(const Manifest& expected, const Manifest& actual, const
     if (want != expected.entries.end() && it != seen.entries.end())
       it->second.mtime_ns = want->second.mtime_ns;
   }
-  // Which names are one file is asked by the conformance cases: a FUSE union tells it only once all were
-  // looked up.
-  CompareOptions options;
-  options.hard_links = false;
-  const std::vector<Difference> differences = Compare(expected, seen, options);
+  const std::vector<Difference> differences = Compare(expected, seen);
   if (differences.empty()) return Status::Ok();
   return WrongAnswer(fmt::format("{}: {}", what, Describe(differences)));
 }

@@ -66,7 +66,6 @@ class ContainerStart : public FixtureWorkload {
     }
     CompareOptions options;
     options.xattrs = false;      // the probe does not list them
-    options.hard_links = false;  // as in Fixture::SameTree
     options.hole_tolerance_bytes = -1;
     const std::vector<Difference> differences = Compare(expected, seen, options);
     if (!differences.empty()) return WrongAnswer("what the container sees: " + Describe(differences));

@@ -109,9 +109,8 @@ Status Reader::ReadName(const WalkedName& name) {
   FillFromStat(name.st, &entry);
   entry.dirent_type = name.dirent_type;
   entry.dirent_ino = name.dirent_ino;
-  if (entry.nlink > 1 && entry.type != FileType::kDirectory) {
-    linked_[{entry.dev, entry.ino}].push_back(name.path);
-  }
+  // Whatever the link count says: a union may count only the names that it has met so far.
+  if (entry.type != FileType::kDirectory) linked_[{entry.dev, entry.ino}].push_back(name.path);
   switch (entry.type) {
     case FileType::kDirectory:
       if (name.opened_fd >= 0) return FillContent(name.opened_fd, name.path, &entry);

@@ -75,7 +75,7 @@ static void print_entry(int dir, const char* name, const char* path, const struc
   printf("%c %o %u %u %lld %lld ", kTypes[(st->st_mode & S_IFMT) >> 12], (unsigned)(st->st_mode & 07777),
          st->st_uid, st->st_gid, S_ISREG(st->st_mode) ? (long long)st->st_size : 0LL,
          (long long)st->st_mtim.tv_sec * 1000000000LL + st->st_mtim.tv_nsec);
-  if (!S_ISDIR(st->st_mode) && st->st_nlink > 1) {
+  if (!S_ISDIR(st->st_mode)) {
     printf("%llu:%llu ", (unsigned long long)st->st_dev, (unsigned long long)st->st_ino);
   } else {
     fputs("- ", stdout);
