@@ -3,8 +3,11 @@
 
 #include <unistd.h>
 
+#include <chrono>
+
 #include "core/sys/fd.h"
 #include "core/sys/temp_tree.h"
+#include "drivers/btrfs/deleted_subvolumes.h"
 #include "drivers/btrfs/own_changes.h"
 #include "drivers/btrfs/subvolume.h"
 #include "drivers/support/kernel.h"
@@ -37,6 +40,9 @@ class BtrfsMechanism : public Mechanism {
     return btrfs::SetReadOnly(snapshot.directory, true);
   }
   Status Destroy(int64_t, const std::string& directory) override { return btrfs::DeleteSubvolume(directory); }
+  Status Settle(const std::string& root) override {
+    return btrfs::WaitForDeletedSubvolumes(root, std::chrono::minutes(1));
+  }
   Result<Usage> Measure(const StoredSnapshot& snapshot) override {
     return btrfs::OwnChanges(snapshot.directory, !snapshot.parent_directories.empty());
   }
@@ -77,7 +83,7 @@ class BtrfsDriver : public Driver {
     formula.per_snapshot = 0;
     formula.view_stores_tree = true;
     formula.explanation =
-        "per store: the database, its journal and the directory of the snapshots; a subvolume is the root of "
+        "per store: the database, its log and the directory of the snapshots; a subvolume is the root of "
         "its "
         "snapshot's tree. Counted are inode numbers that a walk sees (device and number); on disk a snapshot "
         "shares "

@@ -1,6 +1,11 @@
 // What is the btrfs driver's own, on a real btrfs.
 #include <gtest/gtest.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
 
+#include <chrono>
+
+#include "drivers/btrfs/deleted_subvolumes.h"
 #include "drivers/btrfs/subvolume.h"
 #include "drivers/registry.h"
 #include "testing/driver_world.h"
@@ -46,6 +51,39 @@ TEST_F(BtrfsDriverTest, ASubvolumeMadeInAContainerGoesWithIt) {
   ASSERT_TRUE(btrfs::CreateSubvolume(Subvolume(1) + "/nested").ok());
   ASSERT_TRUE(world_->store().Remove("a").ok());
   EXPECT_TRUE(ListDir(AT_FDCWD, world_->Path("store/snapshots"))->empty());
+}
+
+TEST_F(BtrfsDriverTest, CleanupWaitsUntilTheRoomIsBack) {
+  const auto free_bytes = [&] {
+    struct statvfs st = {};
+    EXPECT_EQ(statvfs(world_->Path("store").c_str(), &st), 0);
+    return static_cast<int64_t>(st.f_bfree) * static_cast<int64_t>(st.f_frsize);
+  };
+  constexpr int64_t kBytes = int64_t{64} << 20;
+  ASSERT_TRUE(world_->store().Prepare("a", "").ok());
+  ASSERT_TRUE(WriteFile(Subvolume(1) + "/f", std::string(kBytes, 'x')).ok());
+  ASSERT_TRUE(btrfs::WaitForDeletedSubvolumes(world_->Path("store"), std::chrono::seconds(1)).ok());
+  const Result<Fd> store = Open(world_->Path("store"), O_RDONLY | O_DIRECTORY);
+  ASSERT_TRUE(store.ok());
+  ASSERT_EQ(syncfs(store->get()), 0);
+  const int64_t full = free_bytes();
+  ASSERT_TRUE(world_->store().Remove("a").ok());
+  const Status cleaned = world_->store().Cleanup();
+  EXPECT_TRUE(cleaned.ok()) << cleaned.ToString();
+  EXPECT_GE(free_bytes() - full, kBytes * 9 / 10);
+}
+
+TEST_F(BtrfsDriverTest, ASubvolumeThatIsInUseIsNamedWhenItsTimeIsUp) {
+  ASSERT_TRUE(btrfs::CreateSubvolume(Subvolume(7)).ok());
+  {
+    const Result<Fd> held = Open(Subvolume(7), O_RDONLY | O_DIRECTORY);
+    ASSERT_TRUE(held.ok());
+    ASSERT_TRUE(btrfs::DeleteSubvolume(Subvolume(7)).ok());
+    EXPECT_EQ(btrfs::WaitForDeletedSubvolumes(world_->Path("store"), std::chrono::milliseconds(50)).code(),
+              Code::kDeadlineExceeded);
+  }
+  const Status gone = btrfs::WaitForDeletedSubvolumes(world_->Path("store"), std::chrono::minutes(1));
+  EXPECT_TRUE(gone.ok()) << gone.ToString();
 }
 
 TEST_F(BtrfsDriverTest, LeftoversAreDeletedWhenTheStoreIsOpened) {

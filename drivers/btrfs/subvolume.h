@@ -15,7 +15,8 @@ Status CreateSnapshot(const std::string& source, const std::string& path, bool r
 Result<bool> IsReadOnly(const std::string& path);
 Status SetReadOnly(const std::string& path, bool read_only);
 // Removes the subvolume with the subvolumes that were made inside it. A path that does not exist is ok; an
-// ordinary directory is removed as such. The file system gives the space back later, by itself.
+// ordinary directory is removed as such. The file system gives the space back later, by itself
+// (deleted_subvolumes.h waits for that).
 Status DeleteSubvolume(const std::string& path);
 
 }  // namespace layermark::btrfs

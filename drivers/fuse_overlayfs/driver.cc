@@ -87,7 +87,7 @@ class FuseOverlayfsDriver : public Driver {
     formula.per_new_directory_in_old = 1;
     formula.removal_copies_linked_file = true;
     formula.explanation =
-        "per store: the database, its journal and the directory of the snapshots; per snapshot: the "
+        "per store: the database, its log and the directory of the snapshots; per snapshot: the "
         "directory that "
         "holds fs; each new directory gets the marker file .wh..wh..opq, and a device .wh..opq too where its "
         "parent "

@@ -34,7 +34,7 @@ class NativeDriver : public Driver {
     formula.stores = InodeFormula::Stores::kFullTree;
     formula.per_store = kSnapshotStoreInodes;
     formula.explanation =
-        "per store: the database, its journal and the directory of the snapshots; a snapshot's directory is "
+        "per store: the database, its log and the directory of the snapshots; a snapshot's directory is "
         "the root of its tree; a view of a parent takes nothing";
     return formula;
   }

@@ -128,7 +128,7 @@ class Overlay2Driver : public Driver {
     formula.per_snapshot = 1;
     formula.per_mounted_active = IsOn(options, "index") ? 3 : 2;
     formula.explanation =
-        "per store: the database, its journal and the directory of the snapshots; per snapshot: the "
+        "per store: the database, its log and the directory of the snapshots; per snapshot: the "
         "directory that "
         "holds fs; all names removed during one mount are hard links of one device node, the whiteout of a "
         "rename is "

@@ -19,8 +19,11 @@ namespace {
 Status SystemCopy(const std::string& from, const std::string& to) {
   CommandOptions options;
   options.deadline = std::chrono::hours(1);
-  auto copied = RunCommandOk({"cp", "-a", "--", from + "/.", to + "/"}, options);
-  return copied.ok() ? Status::Ok() : copied.status();
+  auto copied = RunCommandOk({"env", "LC_ALL=C", "cp", "-a", "--", from + "/.", to + "/"}, options);
+  if (copied.ok()) return Status::Ok();
+  // cp's exit status does not tell a full disk from anything else; its words do, in this locale.
+  const bool full = copied.status().message().find("No space left on device") != std::string::npos;
+  return full ? Status(Code::kResourceExhausted, copied.status().message()) : copied.status();
 }
 
 class PlainMechanism : public Mechanism {
@@ -66,7 +69,7 @@ class PlainDriver : public Driver {
     formula.per_store = kSnapshotStoreInodes;
     formula.per_snapshot = 0;
     formula.explanation =
-        "per store: the database, its journal and the directory of the snapshots; a snapshot's directory is "
+        "per store: the database, its log and the directory of the snapshots; a snapshot's directory is "
         "the root "
         "of its tree; a view of a parent takes nothing";
     return formula;

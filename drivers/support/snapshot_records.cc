@@ -57,6 +57,7 @@ SqlValue ParentValue(int64_t parent_id) {
 }  // namespace
 
 Result<SnapshotRecords> SnapshotRecords::Open(const std::string& path) {
+  LM_ASSIGN(DatabaseRoom room, DatabaseRoom::Open(path));
   LM_ASSIGN(SqlDatabase database, SqlDatabase::Open(path));
   LM_TRY(database.RunScript(kSettings));
   int64_t version = 0;
@@ -65,8 +66,33 @@ Result<SnapshotRecords> SnapshotRecords::Open(const std::string& path) {
     return FailedPrecondition(path + ": written by a newer layermark (schema " + std::to_string(version) +
                               ")");
   }
-  if (version == 0) LM_TRY(database.Transact([&] { return database.RunScript(kSchema); }));
-  return SnapshotRecords(std::move(database));
+  SnapshotRecords records(std::move(room), std::move(database));
+  LM_TRY(records.Start());
+  if (version == 0) LM_TRY(records.Change(true, [&] { return records.database_.RunScript(kSchema); }));
+  return records;
+}
+
+Status SnapshotRecords::Start() {
+  LM_TRY(database_.Run("PRAGMA page_size", {}, [&](const SqlRow& row) { page_bytes_ = row.Int(0); }));
+  // Where there is no room left, the log is as long as it was when there was.
+  Status reserved = room_.ReserveLog();
+  return reserved.code() == Code::kResourceExhausted ? Status::Ok() : reserved;
+}
+
+Status SnapshotRecords::Change(bool flushed, const std::function<Status()>& body) {
+  const auto change = [&]() -> Status {
+    LM_TRY(body());
+    int64_t pages = 0;
+    LM_TRY(database_.Run("PRAGMA page_count", {}, [&](const SqlRow& row) { pages = row.Int(0); }));
+    return room_.Reserve(pages * page_bytes_);
+  };
+  const auto transact = [&] {
+    return flushed ? database_.TransactDurably(change) : database_.Transact(change);
+  };
+  Status status = transact();
+  if (status.code() != Code::kResourceExhausted) return status;
+  // The log is full, and its pages have their places in the database. After this it starts anew.
+  return database_.Run("PRAGMA wal_checkpoint").ok() ? transact() : status;
 }
 
 Result<int64_t> SnapshotRecords::FirstUnusedId() {
@@ -128,7 +154,7 @@ Status SnapshotRecords::WriteLabels(int64_t id, const Labels& labels) {
 }
 
 Status SnapshotRecords::Insert(const SnapshotRecord& record) {
-  return database_.Transact([&]() -> Status {
+  return Change(false, [&]() -> Status {
     LM_TRY(database_.Run(
         "INSERT INTO snapshots(id, name, kind, parent, created_ns, updated_ns, inodes, size_bytes) "
         "VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
@@ -139,14 +165,14 @@ Status SnapshotRecords::Insert(const SnapshotRecord& record) {
 }
 
 Status SnapshotRecords::UpdateLabels(int64_t id, const Labels& labels, int64_t updated_ns) {
-  return database_.Transact([&]() -> Status {
+  return Change(false, [&]() -> Status {
     LM_TRY(database_.Run("UPDATE snapshots SET updated_ns = ? WHERE id = ?", {updated_ns, id}));
     return WriteLabels(id, labels);
   });
 }
 
 Status SnapshotRecords::Commit(const SnapshotRecord& record) {
-  return database_.TransactDurably([&]() -> Status {
+  return Change(true, [&]() -> Status {
     LM_TRY(
         database_.Run("UPDATE snapshots SET name = ?, kind = ?, parent = ?, created_ns = ?, updated_ns = ?, "
                       "inodes = ?, size_bytes = ? WHERE id = ?",
@@ -158,8 +184,8 @@ Status SnapshotRecords::Commit(const SnapshotRecord& record) {
 }
 
 Status SnapshotRecords::Delete(const SnapshotRecord& record) {
-  const auto body = [&] { return database_.Run("DELETE FROM snapshots WHERE id = ?", {record.id}); };
-  return record.info.kind == Kind::kCommitted ? database_.TransactDurably(body) : database_.Transact(body);
+  return Change(record.info.kind == Kind::kCommitted,
+                [&] { return database_.Run("DELETE FROM snapshots WHERE id = ?", {record.id}); });
 }
 
 }  // namespace layermark

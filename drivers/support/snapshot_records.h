@@ -1,10 +1,12 @@
 // SnapshotRecords: the table of snapshots in SQLite; each changing call is one transaction.
 //
-// It knows rows and no rules. Threads: one at a time; SnapshotStore brings the mutex.
+// It knows rows and no rules. A change that only takes something away works on a full file system too.
+// Threads: one at a time; SnapshotStore brings the mutex.
 #ifndef LAYERMARK_DRIVERS_SUPPORT_SNAPSHOT_RECORDS_H_
 #define LAYERMARK_DRIVERS_SUPPORT_SNAPSHOT_RECORDS_H_
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -12,6 +14,7 @@
 
 #include "core/result.h"
 #include "drivers/snapshotter.h"
+#include "drivers/support/database_room.h"
 #include "drivers/support/sqlite.h"
 
 namespace layermark {
@@ -45,11 +48,17 @@ class SnapshotRecords {
   Status Delete(const SnapshotRecord& record);  // flushed if it is a committed one
 
  private:
-  explicit SnapshotRecords(SqlDatabase database) : database_(std::move(database)) {}
+  SnapshotRecords(DatabaseRoom room, SqlDatabase database)
+      : room_(std::move(room)), database_(std::move(database)) {}
+  Status Start();
+  // A transaction, within the room that the store keeps for itself on a full file system.
+  Status Change(bool flushed, const std::function<Status()>& body);
   Status WriteLabels(int64_t id, const Labels& labels);
   Status ReadLabels(SnapshotRecord& record);
 
+  DatabaseRoom room_;  // goes after the database is closed
   SqlDatabase database_;
+  int64_t page_bytes_ = 0;
 };
 
 }  // namespace layermark

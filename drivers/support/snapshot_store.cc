@@ -74,6 +74,8 @@ class SnapshotStore : public Snapshotter {
   Status Close() override;
 
  private:
+  // Destroys what has no record.
+  Status Sweep();
   std::string Directory(int64_t id) const { return root_ + "/snapshots/" + std::to_string(id); }
   Result<std::vector<Mount>> Make(Kind kind, const std::string& key, const std::string& parent,
                                   const Labels& labels);
@@ -111,7 +113,7 @@ Status SnapshotStore::Start() {
     LM_ASSIGN(next_id_, records_.FirstUnusedId());
   }
   // A leftover that cannot be destroyed must not keep the committed snapshots from being used.
-  if (Status swept = Cleanup(); !swept.ok()) log_(swept);
+  if (Status swept = Sweep(); !swept.ok()) log_(swept);
   return Status::Ok();
 }
 
@@ -325,6 +327,12 @@ Status SnapshotStore::Walk(const std::function<Status(const Info&)>& callback,
 }
 
 Status SnapshotStore::Cleanup() {
+  Status swept = Sweep();
+  Status settled = mechanism_->Settle(root_);
+  return swept.ok() ? settled.WithContext("cleanup") : swept;
+}
+
+Status SnapshotStore::Sweep() {
   // First the directory, then the records: what was listed and still lives is in the records by then.
   LM_ASSIGN(std::vector<std::string> names, ListDir(AT_FDCWD, root_ + "/snapshots"));
   std::vector<int64_t> leftovers;
@@ -371,6 +379,10 @@ Result<Fd> LockRoot(const std::string& root) {
 }
 
 }  // namespace
+
+Status Mechanism::Settle(const std::string&) {
+  return Status::Ok();
+}
 
 Status Mechanism::Rebase(const StoredSnapshot&) {
   return Unimplemented("this driver cannot give a snapshot its parent afterwards");

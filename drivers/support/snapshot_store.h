@@ -3,14 +3,15 @@
 //
 //   ROOT/metadata.db          the records
 //   ROOT/metadata.db-wal      SQLite's write-ahead log; kept, so that a store is always these two files
+//                             (database_room.h: why Remove works on a full file system)
 //   ROOT/snapshots/ID         what the mechanism makes for the snapshot of that number
 //
 // Crash safety: a record exists only after its storage does, and storage is destroyed only after its record
 // is gone. Numbers are never used twice; whatever lies below snapshots/ without a record after a crash is
 // destroyed when the store is opened again. A commit, and the removal of a committed snapshot, are flushed
 // before they answer; of the calls after them a power cut (not a crash) may undo the last ones, so that an
-// active snapshot or view may be missing, or may be back without its content, and is to be removed. The data of
-// a snapshot is as durable as its file system makes it (callers that need more sync before Commit, as
+// active snapshot or view may be missing, or may be back without its content, and is to be removed. The data
+// of a snapshot is as durable as its file system makes it (callers that need more sync before Commit, as
 // containerd's do).
 //
 // One process has a store open at a time (a lock on ROOT that dies with the process).
@@ -58,6 +59,9 @@ class Mechanism {
   virtual Status Seal(const StoredSnapshot& snapshot) = 0;
   // Removes the storage, also one that Create left half made, or none at all.
   virtual Status Destroy(int64_t id, const std::string& directory) = 0;
+  // Waits until the room of what was destroyed can be used again. `root` is the store's. Asked of by Cleanup;
+  // a mechanism whose Destroy gives the room back at once has nothing to do.
+  virtual Status Settle(const std::string& root);
   virtual Result<Usage> Measure(const StoredSnapshot& snapshot) = 0;
   // A parentless active snapshot gets a parent at commit. Only asked of a driver that declares `rebase`.
   virtual Status Rebase(const StoredSnapshot& snapshot);

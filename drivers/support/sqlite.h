@@ -48,7 +48,8 @@ class SqlDatabase {
   Status RunScript(const std::string& sql);
   // Runs `body` inside a write transaction: committed if it answers ok, otherwise rolled back.
   Status Transact(const std::function<Status()>& body);
-  // Transact, and flushed: with `synchronous = NORMAL` a power cut may undo what came after the last of these.
+  // Transact, and flushed: with `synchronous = NORMAL` a power cut may undo what came after the last of
+  // these.
   Status TransactDurably(const std::function<Status()>& body);
   void Close();
 

@@ -31,7 +31,7 @@ class VfsDriver : public Driver {
     formula.per_store = kSnapshotStoreInodes;
     formula.view_stores_tree = true;
     formula.explanation =
-        "per store: the database, its journal and the directory of the snapshots; a snapshot's directory is "
+        "per store: the database, its log and the directory of the snapshots; a snapshot's directory is "
         "the root of its tree";
     return formula;
   }
