@@ -45,11 +45,11 @@ void Print(const std::vector<ExaminedInstance>& examined) {
   Table table({"driver", "backing", "runs here", "version", "capabilities, or why not"});
   for (const ExaminedInstance& e : examined) {
     std::vector<Capability> has;
-    for (Capability c : e.declared.List()) {
-      if (e.Has(c)) has.push_back(c);
+    for (const CapabilityRow& row : AllCapabilities()) {
+      if (e.Has(row.id)) has.push_back(row.id);
     }
     table.Add({e.instance.name(), e.backing.name(), e.available ? "yes" : "no", e.version,
-               e.available ? Joined(has) : e.reason});
+               e.reason.empty() ? Joined(has) : e.reason});
   }
   fmt::print("{}", table.Text());
 }
@@ -81,15 +81,20 @@ void PrintMarkdown(const std::vector<ExaminedInstance>& examined) {
   for (size_t i = 0; i < std::size(kColumns); ++i) fmt::print("---|");
   fmt::print("\n");
   for (const ExaminedInstance& e : examined) {
-    fmt::print("| `{}` | {} | {} |", e.instance.name(), e.instance.driver->summary(), e.backing.name());
-    for (Capability c : kColumns) fmt::print(" {} |", !e.available ? "?" : e.Has(c) ? "yes" : "-");
+    // A driver that is not whole without an option depends on it in all that it can do.
+    const bool whole = e.instance.WhatIsMissing().empty();
+    fmt::print("| `{}{}` | {} | {} |", e.instance.name(), whole ? "" : ":...", e.instance.driver->summary(),
+               e.backing.name());
+    for (Capability c : kColumns) {
+      fmt::print(" {} |", !whole ? "depends" : !e.available ? "?" : e.Has(c) ? "yes" : "-");
+    }
     fmt::print("\n");
   }
 }
 
 int Examined(const DriversOptions& options) {
   if (options.list) return ListOnly();
-  Result<std::vector<InstanceSpec>> instances = InstancesFor(options.common);
+  Result<std::vector<InstanceSpec>> instances = InstancesFor(options.common, true);
   if (!instances.ok()) return UsageError(instances.status());
   std::vector<BackingSpec> backings;
   for (const InstanceSpec& instance : *instances) {
@@ -102,7 +107,12 @@ int Examined(const DriversOptions& options) {
         "probing drivers needs root (mounts, loop devices, device nodes); use sudo, or drivers --list");
   }
   Result<int> exit = RunIsolated({}, [&] {
-    if (Status s = CreateWorkspace({std::filesystem::current_path().string()}, RamBudgetBytes()); !s.ok()) {
+    std::vector<std::string> needed = {std::filesystem::current_path().string()};
+    for (const InstanceSpec& instance : *instances) {
+      const std::vector<std::string> named = instance.driver->NeededPaths(instance.options);
+      needed.insert(needed.end(), named.begin(), named.end());
+    }
+    if (Status s = CreateWorkspace(needed, RamBudgetBytes()); !s.ok()) {
       return UsageError(s);
     }
     SetDiskDirectory(std::filesystem::temp_directory_path().string());

@@ -87,7 +87,7 @@ void AddCommonFlags(CLI::App& app, CommonOptions& o, unsigned flags) {
   }
 }
 
-Result<std::vector<InstanceSpec>> InstancesFor(const CommonOptions& options) {
+Result<std::vector<InstanceSpec>> InstancesFor(const CommonOptions& options, bool with_incomplete) {
   std::vector<InstanceSpec> instances;
   for (const std::string& spec : options.drivers) {
     LM_ASSIGN(InstanceSpec instance, ParseInstance(spec));
@@ -97,7 +97,10 @@ Result<std::vector<InstanceSpec>> InstancesFor(const CommonOptions& options) {
     if (!twice) instances.push_back(std::move(instance));
   }
   if (instances.empty()) {
-    for (const Driver* driver : AllDrivers()) instances.push_back({driver, {}});
+    for (const Driver* driver : AllDrivers()) {
+      InstanceSpec instance{driver, {}};
+      if (with_incomplete || instance.WhatIsMissing().empty()) instances.push_back(std::move(instance));
+    }
   }
   return instances;
 }

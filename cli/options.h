@@ -54,8 +54,9 @@ enum CommonFlag : unsigned {
 };
 void AddCommonFlags(CLI::App& app, CommonOptions& options, unsigned flags);
 
-// The instances that --driver names, all drivers without it. kInvalidArgument names what is wrong.
-Result<std::vector<InstanceSpec>> InstancesFor(const CommonOptions& options);
+// The instances that --driver names; without it all drivers that need no option, or `with_incomplete` those
+// too that do. kInvalidArgument names what is wrong.
+Result<std::vector<InstanceSpec>> InstancesFor(const CommonOptions& options, bool with_incomplete = false);
 // The backing for one of them.
 Result<BackingSpec> BackingFor(const CommonOptions& options, const InstanceSpec& instance);
 struct Shard {

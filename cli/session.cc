@@ -136,9 +136,8 @@ class Session {
       if (!backing.directory.empty()) needed.push_back(backing.directory);
     }
     for (const InstanceSpec& instance : checked_.instances) {
-      for (const auto& [key, value] : instance.options) {
-        if (value.starts_with("/")) needed.push_back(value);
-      }
+      const std::vector<std::string> named = instance.driver->NeededPaths(instance.options);
+      needed.insert(needed.end(), named.begin(), named.end());
     }
     LM_TRY(CreateWorkspace(needed, RamBudgetBytes()));
     SetDiskDirectory(checked_.out.empty() ? std::filesystem::temp_directory_path().string() : checked_.out);
@@ -152,7 +151,10 @@ class Session {
       examined_.push_back(layermark::Examine(checked_.instances[i], checked_.backings[i]));
       const ExaminedInstance& e = examined_.back();
       record_.drivers.push_back(e.row());
-      if (e.available) continue;
+      if (e.available) {
+        if (!e.reason.empty()) progress_.Note(fmt::format("{}: {}", e.instance.name(), e.reason));
+        continue;
+      }
       // A driver named on the command line must run; one of the default set may be missing, with the reason.
       progress_.Note(fmt::format("{} cannot run here: {}", e.instance.name(), e.reason));
       if (!plan_.options.drivers.empty()) exit = kExitUsage;

@@ -6,6 +6,33 @@ Result<std::vector<Mount>> Driver::StackMounts(const DriverOptions&, const Stack
   return Unimplemented(name() + ": mounts no hand-made layers");
 }
 
+Result<Declaration> Driver::Declare(const DriverOptions& options, const std::string& backing,
+                                    const std::string&) const {
+  Declaration declaration;
+  declaration.capabilities = capabilities(options, backing);
+  if (Result<std::string> version = Version(options); version.ok()) declaration.version = *version;
+  declaration.inode_formula = inode_formula(options);
+  if (!declaration.inode_formula.explanation.empty())
+    declaration.capabilities.Add(Capability::inodes_foretold);
+  return declaration;
+}
+
+std::vector<std::string> Driver::NeededPaths(const DriverOptions& options) const {
+  std::vector<std::string> paths;
+  for (const auto& [key, value] : options) {
+    if (value.starts_with("/")) paths.push_back(value);
+  }
+  return paths;
+}
+
+std::string InstanceSpec::WhatIsMissing() const {
+  for (const OptionRow& row : driver->options()) {
+    if (!row.required || options.contains(row.name)) continue;
+    return "driver " + driver->name() + " needs the option " + row.name + "=...: " + row.sentence;
+  }
+  return "";
+}
+
 std::string InstanceSpec::name() const {
   std::string text = driver->name();
   char separator = ':';

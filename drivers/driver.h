@@ -6,6 +6,7 @@
 #ifndef LAYERMARK_DRIVERS_DRIVER_H_
 #define LAYERMARK_DRIVERS_DRIVER_H_
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -26,6 +27,7 @@ struct OptionRow {
   std::string name;                 // "metacopy"
   std::vector<std::string> values;  // allowed values; empty: any
   std::string sentence;             // for --help
+  bool required = false;  // without it there is no instance; such a driver runs only where it is named
 };
 
 // What one snapshot keeps on the backing file system, so that inodes can be counted beforehand:
@@ -55,10 +57,21 @@ struct InodeFormula {
   // and one more kind for those of them whose parent directory a layer below does have.
   int64_t per_new_directory = 0;
   int64_t per_new_directory_in_old = 0;
-  // true: removing one name of a file that a lower layer has under several copies the file up under another of
-  // them, if that lies in a directory the mount has looked into.
+  // true: removing one name of a file that a lower layer has under several copies the file up under another
+  // of them, if that lies in a directory the mount has looked into.
   bool removal_copies_linked_file = false;
-  std::string explanation;  // what per_store and per_snapshot are made of
+  // What per_store and per_snapshot are made of. Empty: no formula.
+  std::string explanation;
+};
+
+// What an instance says of itself.
+struct Declaration {
+  CapabilitySet capabilities;  // a claim obliges
+  // true: what it does not claim it does not do; a probe that succeeds beyond it is a fault of the
+  // declaration. false: a floor; what probes true beyond it is run as well.
+  bool complete = true;
+  std::string version;         // empty: not known
+  InodeFormula inode_formula;  // capability inodes_foretold where it has an explanation
 };
 
 // The parts of a union for the stack fixture; topmost lower first.
@@ -79,7 +92,21 @@ class Driver {
   virtual std::vector<OptionRow> options() const { return {}; }
   // What this instance claims on this kind of backing. A claim obliges.
   virtual CapabilitySet capabilities(const DriverOptions& options, const std::string& backing) const = 0;
+  // Without explanation: the driver cannot foretell its inodes.
   virtual InodeFormula inode_formula(const DriverOptions& options) const = 0;
+  // All that the instance says of itself, on this kind of backing. The default puts together the functions
+  // above and Version. A driver that has to ask someone else may do so in `directory`, which is empty or a
+  // store of its own, and leaves nothing there. Errors: nobody answered as agreed.
+  virtual Result<Declaration> Declare(const DriverOptions& options, const std::string& backing,
+                                      const std::string& directory) const;
+  // The longest that one call may take before the driver gives it up by itself; a case gets that much more
+  // time, so that the reason is the driver's. 0: calls have no deadline of their own.
+  virtual std::chrono::milliseconds call_deadline(const DriverOptions&) const {
+    return std::chrono::milliseconds(0);
+  }
+  // Absolute paths that the options name and that a run must still see. The default: the values that are
+  // paths.
+  virtual std::vector<std::string> NeededPaths(const DriverOptions& options) const;
 
   // Tries, on an empty directory of the backing file system, the very mechanism (mounts, makes a subvolume,
   // runs the program). Ok: can run here. Otherwise the call and errno that said no. Leaves nothing behind.
@@ -100,6 +127,8 @@ struct InstanceSpec {
   DriverOptions options;
   std::string name() const;       // "overlay2:index=on,metacopy=on": keys sorted, values escaped
   std::string test_name() const;  // "overlay2__index_on__metacopy_on": [a-z0-9_]+
+  // "" or what to add: "driver exec needs the option command=...: the program ...".
+  std::string WhatIsMissing() const;
 };
 
 }  // namespace layermark

@@ -47,6 +47,11 @@ Status CheckOption(const Driver& driver, const std::string& key, const std::stri
   return Status::Ok();
 }
 
+Result<InstanceSpec> Complete(InstanceSpec instance) {
+  if (const std::string missing = instance.WhatIsMissing(); !missing.empty()) return InvalidArgument(missing);
+  return instance;
+}
+
 }  // namespace
 
 const Driver* FindDriver(std::string_view name) {
@@ -66,7 +71,7 @@ Result<InstanceSpec> ParseInstance(const std::string& spec) {
     return InvalidArgument("unknown driver \"" + spec.substr(0, colon) +
                            "\"; the drivers are: " + Joined(known));
   }
-  if (colon == std::string::npos) return instance;
+  if (colon == std::string::npos) return Complete(std::move(instance));
 
   auto parts = SplitOptions(spec.substr(colon + 1));
   if (!parts.ok()) return parts.status().WithContext("driver \"" + spec + "\"");
@@ -82,7 +87,7 @@ Result<InstanceSpec> ParseInstance(const std::string& spec) {
       return InvalidArgument("driver \"" + spec + "\": option " + key + " is given twice");
     }
   }
-  return instance;
+  return Complete(std::move(instance));
 }
 
 }  // namespace layermark

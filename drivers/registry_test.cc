@@ -42,7 +42,10 @@ TEST(RegistryTest, DriversAreSortedAndDescribeThemselves) {
     EXPECT_LE(driver->summary().size(), 80u) << last;
     EXPECT_TRUE((std::set<std::string>{"ext4", "xfs", "btrfs", "tmpfs"}).contains(driver->default_backing()))
         << last;
-    EXPECT_FALSE(driver->inode_formula({}).explanation.empty()) << last;
+    // What a driver can foretell may hang on an option that it cannot do without.
+    if (InstanceSpec{driver, {}}.WhatIsMissing().empty()) {
+      EXPECT_FALSE(driver->inode_formula({}).explanation.empty()) << last;
+    }
     std::set<std::string> names;
     for (const OptionRow& row : driver->options()) {
       EXPECT_TRUE(names.insert(row.name).second) << last << ": " << row.name;

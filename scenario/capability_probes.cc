@@ -41,7 +41,10 @@ Status Unmount(Probed& probed) {
 }
 
 Result<std::vector<CapabilityVerdict>> ProbeStore(const InstanceSpec& instance, const Backing& backing,
-                                                  Snapshotter& snapshotter, const std::string& target) {
+                                                  Snapshotter& snapshotter, const std::string& store,
+                                                  const std::string& target) {
+  LM_ASSIGN(const Declaration declared,
+            instance.driver->Declare(instance.options, backing.spec().kind, store));
   ProbeContext context;
   {
     LM_ASSIGN(Probed base, MountSnapshot(snapshotter, "base-key", "", target));
@@ -56,13 +59,13 @@ Result<std::vector<CapabilityVerdict>> ProbeStore(const InstanceSpec& instance, 
   context.mounted = &probed.mounted;
   context.backing_path = backing.path();
 
-  CapabilitySet declared = instance.driver->capabilities(instance.options, backing.spec().kind);
   std::vector<CapabilityVerdict> verdicts;
   for (const CapabilityRow& row : AllCapabilities()) {
     if (row.group == CapabilityGroup::kPrivilege) continue;
     CapabilityVerdict verdict;
     verdict.id = row.id;
-    verdict.declared = declared.Has(row.id);
+    verdict.declared = declared.capabilities.Has(row.id);
+    verdict.must_declare = declared.complete;
     CapabilityProbe probe = ProbeOf(row.id);
     verdict.has_probe = probe != nullptr;
     if (probe != nullptr) verdict.probe = probe(context);
@@ -100,7 +103,8 @@ Result<std::vector<CapabilityVerdict>> ProbeCapabilities(const InstanceSpec& ins
   LM_TRY(MakeDirs(target));
   LM_TRY(MakeDirs(store));
   LM_ASSIGN(std::unique_ptr<Snapshotter> snapshotter, instance.driver->Open(instance.options, store));
-  Result<std::vector<CapabilityVerdict>> verdicts = ProbeStore(instance, backing, *snapshotter, target);
+  Result<std::vector<CapabilityVerdict>> verdicts =
+      ProbeStore(instance, backing, *snapshotter, store, target);
   // After a failure, too; what is missing then is no further news.
   Status removed;
   for (const char* key : {"probe", "base-key", "base"}) {

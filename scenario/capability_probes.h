@@ -70,10 +70,11 @@ CapabilityProbe ProbeOf(Capability capability);
 struct CapabilityVerdict {
   Capability id;
   bool declared = false;
+  bool must_declare = true;  // the driver's declaration is complete
   bool has_probe = false;
   bool probed = false;  // the probe succeeded
   Status probe;         // why it did not
-  bool agrees() const { return !has_probe || declared == probed; }
+  bool agrees() const { return !has_probe || declared == probed || (probed && !must_declare); }
 };
 
 // Every capability outside the group kPrivilege, in the order of the registry, tried on a snapshot in a fresh

@@ -82,6 +82,7 @@ TEST(CapabilityProbesTest, DriversDeclareWhatTheProbesFind) {
   if (geteuid() != 0) GTEST_SKIP() << "mounting needs root";
   int tried = 0;
   for (const Driver* driver : AllDrivers()) {
+    if (!InstanceSpec{driver, {}}.WhatIsMissing().empty()) continue;  // it declares by what it is given
     std::string text = InWorker([driver]() -> std::string {
       Status made = CreateWorkspace({}, int64_t{2} << 30);
       if (!made.ok()) return made.ToString();

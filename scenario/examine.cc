@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "drivers/breach.h"
 #include "scenario/capability_probes.h"
 
 namespace layermark {
@@ -20,9 +21,11 @@ DriverRow ExaminedInstance::row() const {
   row.reason = reason;
   row.version = version;
   row.summary = instance.driver->summary();
-  row.inode_formula = instance.driver->inode_formula(instance.options).explanation;
-  for (Capability c : declared.List()) {
-    if (!available || Has(c)) row.capabilities.emplace_back(Row(c).name);
+  row.inode_formula = inode_formula;
+  for (const CapabilityRow& capability : AllCapabilities()) {
+    if (available ? Has(capability.id) : declared.Has(capability.id)) {
+      row.capabilities.emplace_back(capability.name);
+    }
   }
   return row;
 }
@@ -67,6 +70,7 @@ ExaminedInstance Examine(const InstanceSpec& instance, const BackingSpec& backin
   examined.instance = instance;
   examined.backing = backing_spec;
   examined.declared = instance.driver->capabilities(instance.options, backing_spec.name());
+  examined.inode_formula = instance.driver->inode_formula(instance.options).explanation;
   if (Result<std::string> version = instance.driver->Version(instance.options); version.ok()) {
     examined.version = *version;
   }
@@ -84,9 +88,22 @@ ExaminedInstance Examine(const InstanceSpec& instance, const BackingSpec& backin
     examined.reason = s.message();
     return examined;
   }
-  Result<std::vector<CapabilityVerdict>> verdicts = ProbeCapabilities(instance, *backing);
+  Result<Declaration> declared = instance.driver->Declare(instance.options, backing_spec.name(), *directory);
+  if (declared.ok()) {
+    examined.declared = declared->capabilities;
+    examined.complete = declared->complete;
+    examined.version = declared->version;
+    examined.inode_formula = declared->inode_formula.explanation;
+  }
+  Result<std::vector<CapabilityVerdict>> verdicts =
+      declared.ok() ? ProbeCapabilities(instance, *backing)
+                    : Result<std::vector<CapabilityVerdict>>(declared.status());
+  (void)TakeBreach();  // part of the reason
   if (!verdicts.ok()) {
     examined.reason = fmt::format("cannot be probed: {}", verdicts.status().message());
+    // Without the right to mount nothing can be said of the driver. With it, that is the driver's own fault.
+    examined.available = ProbePrivilege(Capability::priv_mount).ok();
+    examined.probed = examined.declared;
     return examined;
   }
   for (const CapabilityVerdict& v : *verdicts) {

@@ -21,17 +21,21 @@ struct ExaminedInstance {
   InstanceSpec instance;
   BackingSpec backing;
   bool available = false;
-  std::string reason;  // why not: call and errno
+  std::string reason;  // why not: call and errno. If available: what kept its capabilities from being probed
   std::string version;
   CapabilitySet declared;
-  CapabilitySet probed;  // what a probe found to work, and what is declared without a probe
+  bool complete = true;       // the declaration is; otherwise what probes true beyond it counts as well
+  std::string inode_formula;  // its explanation
+  CapabilitySet probed;       // what a probe found to work, and what is declared without a probe
   std::map<Capability, std::string> missing;  // why a probed capability is not there: call and errno
 
   Place place() const;
   DriverRow row() const;
   DeviationContext deviation_context() const;
-  // Declared and, where it can be probed, found to work.
-  bool Has(Capability capability) const { return declared.Has(capability) && probed.Has(capability); }
+  // Declared (or not, where the declaration is a floor) and, where it can be probed, found to work.
+  bool Has(Capability capability) const {
+    return (declared.Has(capability) || !complete) && probed.Has(capability);
+  }
   // nullopt where all are there; else "missing capability X: call: errno" for the first that is not.
   std::optional<std::string> WhyMissing(const std::vector<Capability>& needs) const;
 };
@@ -40,8 +44,9 @@ struct ExaminedInstance {
 BackingSpec DefaultBacking(const InstanceSpec& instance, const std::string& device);
 
 // Makes a small backing of that kind, tries the driver's probe and every capability probe on it, and drops
-// it. Never fails as such: what went wrong is the reason of an unavailable instance. REQUIRES: workspace;
-// single thread.
+// it. Never fails as such: what went wrong is the reason of an unavailable instance. An instance whose own
+// probe succeeds while its snapshots cannot be probed is available: it runs, with what it declares, and its
+// cases say what is wrong. REQUIRES: workspace; single thread.
 ExaminedInstance Examine(const InstanceSpec& instance, const BackingSpec& backing);
 
 }  // namespace layermark

@@ -110,8 +110,13 @@ LM_CASE(inodes, count_is_foretold_from_the_layers,
         .claim =
             "after each layer of the image the store holds exactly the inodes that the layer tars and the "
             "driver's formula say",
-        .source = "performance.md 4.2; W24", .deadline_seconds = 120, .wants_image = true) {
-  const InodeFormula formula = t.instance().driver->inode_formula(t.instance().options);
+        .source = "performance.md 4.2; W24", .needs = {Capability::inodes_foretold}, .deadline_seconds = 120,
+        .wants_image = true) {
+  const InstanceSpec& instance = t.instance();
+  Result<Declaration> declared =
+      instance.driver->Declare(instance.options, t.backing().spec().kind, t.subject().root());
+  if (!t.Ok(declared, "what the driver says of itself")) return;
+  const InodeFormula& formula = declared->inode_formula;
   Result<std::vector<LayerCensus>> census = TakeCensus(t.image());
   if (!t.Ok(census, "the census of the layer tars")) return;
   int64_t expected = formula.per_store + 1;  // and the store's root

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "core/glob.h"
+#include "drivers/breach.h"
 #include "scenario/kernel_log.h"
 #include "scenario/worker.h"
 
@@ -35,13 +36,23 @@ std::string Join(const std::vector<std::string>& lines) {
   return text;
 }
 
+// As a shell reads it back.
+std::string InQuotes(const std::string& text) {
+  std::string quoted = "'";
+  for (char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+// A program that hangs costs its deadline in each case; after so many cases the rest is not asked.
+constexpr int kMaxHungCases = 8;
+
 ConformanceRow RowFor(const ExaminedInstance& instance, const Case& c, const CheckOptions& options) {
   ConformanceRow row;
   row.case_name = c.info.full_name();
   row.place = instance.place();
   row.source = c.info.source;
-  row.reproduce = fmt::format("{} --driver '{}' --backing {} --filter '{}'", options.reproduce_prefix,
-                              row.place.instance, row.place.backing, row.case_name);
+  row.reproduce = fmt::format("{} --driver {} --backing {} --filter '{}'", options.reproduce_prefix,
+                              InQuotes(row.place.instance), row.place.backing, row.case_name);
   return row;
 }
 
@@ -50,6 +61,7 @@ std::string RunOne(const ExaminedInstance& instance, const Case& c, Backing& sha
                    const CheckOptions& options) {
   std::optional<Backing> own;
   json answer;
+  (void)TakeBreach();  // what came before the fork is not this case's
   try {
     if (c.info.backing_bytes > 0) {
       BackingSpec spec = shared.spec();
@@ -70,22 +82,28 @@ std::string RunOne(const ExaminedInstance& instance, const Case& c, Backing& sha
   } catch (const std::exception& e) {
     answer = json{{"error", e.what()}};
   }
+  // A driver that did not answer as agreed: what the case made of it is no verdict on the claim.
+  if (const Status breach = TakeBreach(); !breach.ok()) {
+    const std::string failures = answer.value("failures", "");
+    answer = json{{"error", breach.message() + (failures.empty() ? "" : "\n" + failures)},
+                  {"hung", breach.code() == Code::kDeadlineExceeded}};
+  }
   return answer.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-// The verdict before expected failures are looked at.
-void Judge(const WorkerAnswer& answer, ConformanceRow& row) {
+// The verdict before expected failures are looked at. Answers whether the driver's program hung.
+bool Judge(const WorkerAnswer& answer, ConformanceRow& row) {
   row.seconds = answer.seconds;
   if (answer.status.timed_out) {
     row.verdict = Verdict::kTimeout;
     row.reason = fmt::format("no answer after {:.1f} s", answer.seconds);
-    return;
+    return false;
   }
   const json parsed = json::parse(answer.text, nullptr, false);
   if (!answer.status.success() || !parsed.is_object()) {
     row.verdict = Verdict::kError;
     row.reason = fmt::format("the worker ended without an answer: {}", answer.status.ToString());
-    return;
+    return false;
   }
   const std::string failures = parsed.value("failures", "");
   const std::string error = parsed.value("error", "");
@@ -102,6 +120,7 @@ void Judge(const WorkerAnswer& answer, ConformanceRow& row) {
   } else {
     row.verdict = Verdict::kPass;
   }
+  return parsed.value("hung", false);
 }
 
 void ApplyExpectations(const ExaminedInstance& instance, const CheckOptions& options, ConformanceRow& row) {
@@ -139,19 +158,34 @@ Status RunBatch(const ExaminedInstance& instance, const std::vector<const Case*>
     job.body = [&instance, c, &backing, &options] { return RunOne(instance, *c, backing, options); };
     job.deadline = std::chrono::milliseconds(
         static_cast<int64_t>(1000.0 * c->info.deadline_seconds * options.deadline_scale));
+    job.deadline += instance.instance.driver->call_deadline(instance.instance.options);
     jobs.push_back(std::move(job));
   }
-  return RunWorkers(std::move(jobs), parallel, [&](const WorkerAnswer& answer) {
+  int hung = 0;
+  std::string how;
+  std::vector<bool> answered(indices.size(), false);
+  const Status status = RunWorkers(std::move(jobs), parallel, [&](const WorkerAnswer& answer) {
     ConformanceRow& row = rows[base + indices[answer.index]];
-    Judge(answer, row);
+    answered[answer.index] = true;
+    if (Judge(answer, row)) {
+      ++hung;
+      how = row.reason.substr(0, row.reason.find('\n'));
+    }
     ApplyExpectations(instance, options, row);
     if (row.verdict != Verdict::kPass && row.verdict != Verdict::kSkip && row.verdict != Verdict::kXfail) {
       progress.Note(fmt::format("{} {} {}\n{}", VerdictName(row.verdict), row.place.instance, row.case_name,
                                 row.reason));
     }
     progress.Step(row.case_name);
-    return true;
+    return hung < kMaxHungCases;
   });
+  for (size_t i = 0; i < indices.size() && hung >= kMaxHungCases; ++i) {
+    if (answered[i]) continue;
+    ConformanceRow& row = rows[base + indices[i]];
+    row.verdict = Verdict::kError;
+    row.reason = fmt::format("not run: the driver hung in {} cases before, the last time: {}", hung, how);
+  }
+  return status;
 }
 
 // Something in the kernel log that nobody declared: find the case by running them one at a time.
