@@ -131,6 +131,14 @@ class Driver:
         shown = record if writable or not record["parent"] else self.snapshots[record["parent"]]
         return {"mounts": [{"type": "bind", "source": self.tree(shown), "options": ["rbind", "rw" if writable else "ro"]}]}
 
+    def make_tree(self, tree, original):
+        shutil.rmtree(tree, ignore_errors=True)  # of a call that a crash ended before its save
+        os.mkdir(tree)
+        os.chmod(tree, 0o755)  # whatever the umask says
+        if original:
+            # -a keeps owners, modes, times, attributes, hard links, holes and special files.
+            subprocess.run(["cp", "-a", "--", self.tree(original) + "/.", tree], check=True, stdout=subprocess.DEVNULL)
+
     def create(self, kind, request):
         key, parent = request["key"], request.get("parent", "")
         labels = checked(request.get("labels", {}))
@@ -139,19 +147,13 @@ class Driver:
         created = now()
         record = {"id": self.next, "parent": parent, "kind": kind, "labels": labels, "createdAt": created, "updatedAt": created}
         self.next += 1
-        tree = self.tree(record)
-        if kind == "ACTIVE" or not parent:
-            shutil.rmtree(tree, ignore_errors=True)  # of a call that a crash ended before its save
-            os.mkdir(tree)
-            os.chmod(tree, 0o755)  # whatever the umask says
         try:
-            if kind == "ACTIVE" and parent:
-                # -a keeps owners, modes, times, attributes, hard links, holes and special files.
-                subprocess.run(["cp", "-a", "--", self.tree(original) + "/.", tree], check=True, stdout=subprocess.DEVNULL)
+            if kind == "ACTIVE" or not parent:
+                self.make_tree(self.tree(record), original)
             self.snapshots[key] = record
             self.save()
         except (OSError, subprocess.CalledProcessError) as problem:
-            shutil.rmtree(tree, ignore_errors=True)
+            shutil.rmtree(self.tree(record), ignore_errors=True)
             raise Refused("INTERNAL", f"copying {parent!r}: {problem}") from None
         return self.mounts_of(record)
 
@@ -245,15 +247,23 @@ class Driver:
 
 def capabilities():
     # What is mounted is a directory of the backing file system: what that can do is found by trying. The formula
-    # says how many inodes the store takes: state.json, lock and trees, and every tree whole.
+    # is an extra; without it one case is skipped.
     return {"protocol": 1, "name": "copy.py", "version": "1.0", "capabilities": ["cleanup", "layers_128", "layers_500"],
             "inodeFormula": {"stores": "FULL_TREE", "perStore": 3, "explanation": "state.json, lock, trees; each tree whole"}}
+
+
+VERBS = ("stat", "update", "usage", "mounts", "prepare", "view", "commit", "remove", "walk", "cleanup")
 
 
 def main():
     verb, request = sys.argv[1], json.load(sys.stdin)
     try:
-        answer = capabilities() if verb == "capabilities" else getattr(Driver(request["root"]), verb)(request)
+        if verb == "capabilities":
+            answer = capabilities()
+        elif verb in VERBS:
+            answer = getattr(Driver(request["root"]), verb)(request)
+        else:
+            raise Refused("UNIMPLEMENTED", f"unknown verb {verb!r}")
     except Refused as refused:
         json.dump({"error": {"code": refused.code, "message": str(refused)}}, sys.stdout)
         return 1
