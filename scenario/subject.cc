@@ -3,6 +3,8 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "drivers/registry.h"
 #include "scenario/workspace.h"
 
@@ -55,6 +57,22 @@ Status Subject::Reopen() {
 
 Status Subject::Close() {
   return api_ == nullptr ? Status::Ok() : api_->Close();
+}
+
+Status Subject::Discard() {
+  std::vector<Info> all;
+  Status walked = api_->Walk([&](const Info& info) {
+    all.push_back(info);
+    return Status::Ok();
+  });
+  // A child is made after its parent's commit.
+  std::sort(all.begin(), all.end(), [](const Info& a, const Info& b) { return a.created_ns > b.created_ns; });
+  for (const Info& info : all) {
+    if (walked.ok()) walked = api_->Remove(info.name);
+  }
+  LM_TRY(api_->Close());
+  LM_TRY(walked);
+  return RemoveTree(root_);
 }
 
 Status Subject::CommitLayer(const std::string& name, const std::string& parent, const Layer& layer) {

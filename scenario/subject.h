@@ -65,6 +65,9 @@ class Subject {
   // Opens the store again, as after a restart of the daemon.
   Status Reopen();
   Status Close();
+  // Closes it and removes what it takes on the backing, snapshot by snapshot. REQUIRES: nothing of it is
+  // mounted.
+  Status Discard();
 
   // Commits one layer on `parent` ("": none) under `name`, through prepare, mount, apply, unmount, commit.
   Status CommitLayer(const std::string& name, const std::string& parent, const Layer& layer);

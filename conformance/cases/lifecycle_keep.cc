@@ -3,8 +3,11 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <mutex>
 #include <set>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "conformance/support/case.h"
 
@@ -310,17 +313,22 @@ LM_CASE(lifecycle, many_keys_from_many_threads,
         .source = "rule 53; concurrency") {
   t.Given({Layer().File("f", "x").Dir("d")});
   Snapshotter& api = t.api();
-  std::atomic<int> failures{0};
+  std::mutex mutex;
+  std::vector<std::string> failed;
+  const auto worked = [&](const char* call, const std::string& key, const Status& status) {
+    const std::lock_guard<std::mutex> lock(mutex);
+    if (!status.ok()) failed.push_back(fmt::format("{} {}: {}", call, key, status.ToString()));
+  };
   auto work = [&](int id) {
     for (int i = 0; i < 6; ++i) {
       const std::string key = fmt::format("k{}.{}", id, i);
-      if (!api.Prepare(key, t.given()).ok()) ++failures;
-      if (!api.Walk([](const Info&) { return Status::Ok(); }).ok()) ++failures;
+      worked("prepare", key, api.Prepare(key, t.given()).status());
+      worked("walk", key, api.Walk([](const Info&) { return Status::Ok(); }));
       if (i % 2 == 0) {
-        if (!api.Commit(key + "c", key).ok()) ++failures;
-        if (!api.Remove(key + "c").ok()) ++failures;
-      } else if (!api.Remove(key).ok()) {
-        ++failures;
+        worked("commit", key, api.Commit(key + "c", key));
+        worked("remove", key + "c", api.Remove(key + "c"));
+      } else {
+        worked("remove", key, api.Remove(key));
       }
     }
   };
@@ -333,7 +341,7 @@ LM_CASE(lifecycle, many_keys_from_many_threads,
     }
   }
   for (std::thread& thread : threads) thread.join();
-  t.Equal(0, failures.load(), "calls that failed");
+  for (const std::string& what : failed) t.Fail(what);
   int left = 0;
   t.Ok(api.Walk([&](const Info&) {
     ++left;

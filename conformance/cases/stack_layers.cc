@@ -333,4 +333,32 @@ LM_CASE(stack, stack_on_a_stack,
   stack.Shows(*inside, inner_model, "the inner stack");
 }
 
+LM_CASE(
+    stack, id_mapped_lower_shows_its_mapped_owners,
+    .claim =
+        "files of an id-mapped lower belong to the mapped users in the stack, after a copy-up too, and keep "
+        "their owners in the lower",
+    .source = "properties 129; generic/699; peer-checks C35",
+    .needs = {Capability::layer_stack, Capability::priv_namespaces}) {
+  Stack stack(t);
+  const std::string lower = stack.Dir("lower", Base().Chown("d/a", 5, 66).Chown("link", 7, 7));
+  const std::string before = stack.Fingerprint({lower});
+  const std::string mapped = stack.IdMapped(lower, 100'000);
+  if (mapped.empty()) return;
+  const StackSpec spec = stack.Over({mapped});
+  ModelTree model = stack.Model(spec);
+  MountedSnapshot* mounted = stack.Mount(spec);
+  if (mounted == nullptr || !stack.Shows(*mounted, model, "the union")) return;
+  stack.Change(*mounted, model,
+               Layer()
+                   .Write("d/a", 0, "A")
+                   .Remove("d/b")
+                   .Times("d", kLater, kLater)
+                   .Chmod("d/sub/deep", 0600)
+                   .Times("d/sub", kLater, kLater));
+  stack.Shows(*mounted, model, "changed");
+  if (t.Ok(mounted->Remount(), "unmount and mount again")) stack.Shows(*mounted, model, "mounted again");
+  t.Equal(before, stack.Fingerprint({lower}), "the lower, before and after");
+}
+
 }  // namespace layermark

@@ -66,7 +66,13 @@ CaseContext::CaseContext(const InstanceSpec& instance, Backing& backing, Capabil
       image_(image),
       began_ns_(NowNs() - 1'000'000'000) {}
 
-CaseContext::~CaseContext() = default;
+// The cases of a run share a backing: what a case leaves there is taken from those after it. What cannot be
+// removed is no finding of this case.
+CaseContext::~CaseContext() {
+  kept_.clear();
+  if (subject_ != nullptr) (void)subject_->Discard();
+  if (oracle_ != nullptr) (void)oracle_->Discard();
+}
 
 Subject& CaseContext::subject() {
   if (subject_ == nullptr) {
@@ -90,7 +96,8 @@ Subject& CaseContext::oracle() {
 }
 
 void CaseContext::Fail(const std::string& what) {
-  failures_.push_back(what);
+  // Once the set-up went wrong, what follows from that says nothing about the claim.
+  if (error_.empty()) failures_.push_back(what);
 }
 
 bool CaseContext::Check(bool condition, const std::string& what) {

@@ -13,6 +13,7 @@
 
 #include "core/oci/layer_tar.h"
 #include "core/sys/fd.h"
+#include "core/sys/id_map.h"
 #include "core/sys/mount.h"
 #include "scenario/workspace.h"
 
@@ -119,7 +120,7 @@ Stack::~Stack() {
     t_.Ok(mounted_.back()->Unmount(), "unmount at the end");
     mounted_.pop_back();
   }
-  for (const std::string& path : file_systems_) t_.Ok(UnmountPath(path), "unmount of a tmpfs at the end");
+  for (const std::string& path : own_mounts_) t_.Ok(UnmountPath(path), "unmount at the end");
   Result<std::vector<MountInfo>> now = ReadMountInfo();
   if (!t_.Ok(now, "the table of mounts")) return;
   for (const MountInfo& info : *now) {
@@ -154,7 +155,19 @@ void Stack::Edit(const std::string& directory, const Layer& change) {
 std::string Stack::OtherFileSystem() {
   std::string path = Require(WorkspaceDirectory("other"), "a mount point");
   Require(MountFilesystem("tmpfs", "layermark", path, {"mode=0755", "size=64m"}), "a tmpfs");
-  file_systems_.push_back(path);
+  own_mounts_.push_back(path);
+  return path;
+}
+
+std::string Stack::IdMapped(const std::string& directory, uid_t first_id) {
+  std::string path = Require(WorkspaceDirectory("mapped"), "a mount point");
+  const Status bound = BindIdMapped(directory, path, first_id);
+  if (bound.error_number() == EINVAL || bound.code() == Code::kUnimplemented) {
+    t_.Skip("id_mapped_mounts", bound.ToString());
+    return "";
+  }
+  Require(bound, "an id-mapped mount");
+  own_mounts_.push_back(path);
   return path;
 }
 

@@ -21,6 +21,8 @@
 #ifndef LAYERMARK_CONFORMANCE_SUPPORT_STACK_H_
 #define LAYERMARK_CONFORMANCE_SUPPORT_STACK_H_
 
+#include <sys/types.h>
+
 #include <memory>
 #include <set>
 #include <string>
@@ -50,6 +52,9 @@ class Stack {
   void Edit(const std::string& directory, const Layer& change);
   // The root of one more file system (a tmpfs), apart from the backing.
   std::string OtherFileSystem();
+  // A mount of `directory` on which the files of users and groups 0 to 65535 are those of first_id and on;
+  // its path. Ends the case as skip, and answers "", where the backing has no id-mapped mounts.
+  std::string IdMapped(const std::string& directory, uid_t first_id);
 
   // The stack of these lowers, topmost first, below a fresh upper and work directory.
   StackSpec Over(std::vector<std::string> lowers);
@@ -78,7 +83,7 @@ class Stack {
   std::string home_;
   std::set<int> before_;
   int stacks_ = 0;
-  std::vector<std::string> file_systems_;
+  std::vector<std::string> own_mounts_;  // other than stacks
   std::vector<std::unique_ptr<MountedSnapshot>> mounted_;
 };
 

@@ -78,6 +78,17 @@ Result<std::string> GetXattr(const ProcPath& at, const std::string& name, const 
       fmt::format("getxattr {} of", name), shown);
 }
 
+// What stands behind a descriptor, for messages: its path, or its number where it has none.
+std::string NameOf(int fd) {
+  Result<std::string> path = ReadLinkAt(AT_FDCWD, fmt::format("/proc/self/fd/{}", fd));
+  return path.ok() && path->starts_with('/') ? *path : fmt::format("fd {}", fd);
+}
+
+Status FailedOn(std::string_view operation, int fd) {
+  const int error = errno;
+  return Status::Errno(operation, NameOf(fd), error);
+}
+
 }  // namespace
 
 Fd& Fd::operator=(Fd&& other) noexcept {
@@ -147,7 +158,7 @@ Result<std::string> ReadAll(int fd, size_t max_bytes) {
     const ssize_t n = read(fd, buffer.data(), buffer.size());
     if (n < 0) {
       if (errno == EINTR) continue;
-      return Status::Errno("read", fmt::format("fd {}", fd));
+      return FailedOn("read", fd);
     }
     if (n == 0) return out;
     if (static_cast<size_t>(n) > max_bytes - out.size()) {
@@ -169,7 +180,7 @@ Status WriteAll(int fd, std::string_view data) {
     const ssize_t n = write(fd, data.data(), data.size());
     if (n < 0) {
       if (errno == EINTR) continue;
-      return Status::Errno("write", fmt::format("fd {}", fd));
+      return FailedOn("write", fd);
     }
     data.remove_prefix(static_cast<size_t>(n));
   }
@@ -181,7 +192,7 @@ Status PWriteAll(int fd, std::string_view data, off_t offset) {
     const ssize_t n = pwrite(fd, data.data(), data.size(), offset);
     if (n < 0) {
       if (errno == EINTR) continue;
-      return Status::Errno("pwrite", fmt::format("fd {}", fd));
+      return FailedOn("pwrite", fd);
     }
     data.remove_prefix(static_cast<size_t>(n));
     offset += n;

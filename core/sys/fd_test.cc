@@ -134,5 +134,13 @@ TEST_F(FdTest, XattrsAreThoseOfTheObjectItself) {
   EXPECT_EQ(*GetXattrAt(dir_.get(), "f", "user.c"), large);
 }
 
+TEST(WriteAll, NamesThePathBehindTheDescriptor) {
+  const Result<Fd> full = Open("/dev/full", O_WRONLY);
+  ASSERT_TRUE(full.ok());
+  const Status written = WriteAll(full->get(), "x");
+  EXPECT_EQ(written.error_number(), ENOSPC);
+  EXPECT_EQ(written.path(), "/dev/full");
+}
+
 }  // namespace
 }  // namespace layermark

@@ -170,9 +170,15 @@ Result<std::string> RunCommandOk(const std::vector<std::string>& argv, const Com
   std::string command;
   for (const std::string& word : argv) command += (command.empty() ? "" : " ") + word;
   if (command.size() > 200) command = command.substr(0, 200) + "...";
-  const Code code = output.status.timed_out ? Code::kDeadlineExceeded : Code::kUnknown;
-  return Status(
-      code, fmt::format("{}: {}: {}", command, output.status.ToString(), FirstLines(output.standard_error)));
+  const std::string said =
+      fmt::format("{}: {}: {}", command, output.status.ToString(), FirstLines(output.standard_error));
+  if (output.status.timed_out) return Status(Code::kDeadlineExceeded, said);
+  // A program has no errno to hand on, only its words for one.
+  for (const int error : {ENOSPC, EDQUOT}) {
+    if (output.standard_error.find(strerrordesc_np(error)) != std::string::npos)
+      return Status(CodeFromErrno(error), fmt::format("{} ({})", said, ErrnoName(error)));
+  }
+  return Status(Code::kUnknown, said);
 }
 
 ChildProcess::ChildProcess(ChildProcess&& other) noexcept

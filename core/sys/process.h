@@ -54,6 +54,7 @@ struct CommandOutput {
 // Fails only where the program could not be started (the Status names it) or wrote too much.
 Result<CommandOutput> RunCommand(const std::vector<std::string>& argv, const CommandOptions& options = {});
 // The same, with a non-zero exit turned into a Status that quotes the first lines of standard error.
+// kResourceExhausted where they say that a file system is full (in English: set LC_ALL where that matters).
 Result<std::string> RunCommandOk(const std::vector<std::string>& argv, const CommandOptions& options = {});
 // True if `program` (a path or a name on PATH) can be executed; the path found.
 std::optional<std::string> FindProgram(const std::string& program);

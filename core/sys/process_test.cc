@@ -210,5 +210,12 @@ TEST(ChildProcessTest, DiesWithItsParent) {
   EXPECT_TRUE(Ends(sleeper));
 }
 
+TEST(RunCommandOk, ProgramThatFindsNoRoomIsResourceExhausted) {
+  const auto full = RunCommandOk({"sh", "-c", "LC_ALL=C cp /etc/passwd /dev/full"});
+  EXPECT_EQ(full.status().code(), Code::kResourceExhausted) << full.status().ToString();
+  EXPECT_NE(full.status().message().find("ENOSPC"), std::string::npos);
+  EXPECT_EQ(RunCommandOk({"sh", "-c", "exit 1"}).status().code(), Code::kUnknown);
+}
+
 }  // namespace
 }  // namespace layermark

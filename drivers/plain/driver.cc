@@ -19,11 +19,7 @@ namespace {
 Status SystemCopy(const std::string& from, const std::string& to) {
   CommandOptions options;
   options.deadline = std::chrono::hours(1);
-  auto copied = RunCommandOk({"env", "LC_ALL=C", "cp", "-a", "--", from + "/.", to + "/"}, options);
-  if (copied.ok()) return Status::Ok();
-  // cp's exit status does not tell a full disk from anything else; its words do, in this locale.
-  const bool full = copied.status().message().find("No space left on device") != std::string::npos;
-  return full ? Status(Code::kResourceExhausted, copied.status().message()) : copied.status();
+  return RunCommandOk({"env", "LC_ALL=C", "cp", "-a", "--", from + "/.", to + "/"}, options).status();
 }
 
 class PlainMechanism : public Mechanism {

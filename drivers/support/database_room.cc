@@ -10,7 +10,7 @@ namespace layermark {
 namespace {
 
 // The database grows by so much at a time.
-constexpr int64_t kStepBytes = int64_t{64} << 10;
+constexpr int64_t kStepBytes = int64_t{32} << 10;
 
 Result<int64_t> SizeOf(const Fd& file, const std::string& path) {
   struct stat st = {};

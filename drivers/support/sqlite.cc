@@ -27,7 +27,7 @@ Result<SqlDatabase> SqlDatabase::Open(const std::string& path) {
   sqlite3_busy_timeout(handle, 5000);
   // The file is cut at checkpoints, but only to a multiple of this: room that was reserved ahead mostly
   // stays.
-  int chunk_bytes = 64 << 10;
+  int chunk_bytes = 32 << 10;
   sqlite3_file_control(handle, "main", SQLITE_FCNTL_CHUNK_SIZE, &chunk_bytes);
   int keep_log = 1;
   sqlite3_file_control(handle, "main", SQLITE_FCNTL_PERSIST_WAL, &keep_log);
