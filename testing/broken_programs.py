@@ -123,6 +123,23 @@ FAULTS = {
         ("        shutil.rmtree(self.tree(record), ignore_errors=True)  # what stays is cleanup's\n", ""),
         ("            shutil.rmtree(os.path.join(self.trees, name))", "            pass"),
         fails=[("lifecycle.remove_gives_the_space_back", "left behind: trees/")]),
+    "keys_lose_their_case": fault(
+        ("    verb, request = sys.argv[1], json.load(sys.stdin)\n",
+         "    verb, request = sys.argv[1], json.load(sys.stdin)\n"
+         "    request |= {field: request[field].lower() for field in ('key', 'name', 'parent') if field in request}\n"),
+        fails=[("lifecycle.similar_keys_are_apart", "model: Prepare(A, ) -> OK mounts")]),
+    "a_slash_in_a_key_is_a_dash": fault(
+        ("    verb, request = sys.argv[1], json.load(sys.stdin)\n",
+         "    verb, request = sys.argv[1], json.load(sys.stdin)\n"
+         "    request |= {field: request[field].replace('/', '-') for field in ('key', 'name', 'parent') if field in request}\n"),
+        fails=[("lifecycle.keys_are_any_text", "default-12-sha256:0a"), ("lifecycle.similar_keys_are_apart", "Prepare(a-b, ) -> ALREADY_EXISTS")]),
+    "stores_share_their_state": fault(
+        ('        path = os.path.join(self.root, "state.json")\n', '        path = os.path.join(os.path.dirname(self.root), "state.json")\n'),
+        ('open(os.path.join(root, "state.json")', 'open(os.path.join(os.path.dirname(root), "state.json")'),
+        fails=[("lifecycle.stores_are_apart", "the first store's snapshot in the second")], bystanders=BYSTANDERS[2:]),
+    "cleanup_takes_what_is_young": fault(
+        ("- known:", "- set(sorted(known, key=int)[:-1]):"),
+        fails=[("lifecycle.cleanup_spares_what_is_being_made", "")]),
     # labels, times, usage, walk
     "commit_loses_its_labels": fault(
         (COMMIT_LABELS, COMMIT_LABELS.replace('checked(request.get("labels", {}))', "{}")),
@@ -137,12 +154,25 @@ FAULTS = {
         ('record["labels"], record["updatedAt"] = checked(labels), now()',
          'record["labels"], record["updatedAt"] = checked(labels), now()\n        record["createdAt"] = record["updatedAt"]'),
         fails=[("lifecycle.times_of_a_snapshot", "created after Update")]),
+    "commit_keeps_the_time_of_creation": fault(
+        ("        created = now()\n        self.snapshots[name]", '        created = record["createdAt"]\n        self.snapshots[name]'),
+        fails=[("lifecycle.commit_starts_its_times_anew", "created is not later")]),
+    "long_labels_are_taken_by_commit": fault(
+        (COMMIT_LABELS, COMMIT_LABELS.replace('checked(request.get("labels", {}))', 'request.get("labels", {})')),
+        fails=[("lifecycle.long_labels_are_refused_by_every_call", "model: Commit(base, a) -> INVALID_ARGUMENT"),
+               ("lifecycle.empty_labels_are_none", "empty=")]),
     "long_labels_are_taken": fault(
         ("> 4096", "> 40960"),
         fails=[("lifecycle.long_labels_are_refused", "INVALID_ARGUMENT")]),
     "usage_is_zero": fault(
         ('return {"size": size, "inodes": len(seen)}', 'return {"size": 0, "inodes": 0}'),
         fails=[("usage.grows_with_what_is_written", "size went from 0 to 0"), ("usage.is_frozen_at_commit", "no inodes counted")]),
+    "usage_counts_each_name": fault(
+        ("                    seen.add((status.st_dev, status.st_ino))\n", "                    seen.add(path)\n"),
+        fails=[("usage.counts_a_file_once", "bytes for one file of 1 MiB")]),
+    "walk_ends_after_a_page": fault(
+        ("for name, record in self.snapshots.items()\n", "for name, record in list(self.snapshots.items())[:100]\n"),
+        fails=[("lifecycle.walk_sees_more_than_a_page", "snapshots seen: expected 130, got 100")]),
     "walk_drops_one": fault(
         ("for name, record in self.snapshots.items()\n", "for name, record in list(self.snapshots.items())[1:]\n"),
         fails=[("lifecycle.walk_sees_each_once", "model: Walk() -> OK [active active"), ("lifecycle.walk_filters", "Walk(")]),
@@ -160,8 +190,8 @@ FAULTS = {
         ('"protocol": 1', '"protocol": 2'),
         breaks=[("lifecycle.stat_of_nothing", "version 2 of the protocol"), ("view.is_read_only", "version 2")], bystanders=BYSTANDERS[2:]),
     "writes_noise_to_standard_output": fault(
-        ("    json.dump(answer, sys.stdout)\n", '    print("done:")\n    json.dump(answer, sys.stdout)\n'),
-        breaks=[("lifecycle.stat_of_nothing", "not one JSON object: \"done:"), ("view.is_read_only", "done:")], bystanders=BYSTANDERS[2:]),
+        ("    print(json.dumps(answer))\n", '    print("done:", json.dumps(answer))\n'),
+        breaks=[("lifecycle.stat_of_nothing", 'not one JSON object: "done:'), ("view.is_read_only", "done:")], bystanders=BYSTANDERS[2:]),
     "walk_writes_noise": fault(
         (WALK, '        print("walking")\n' + WALK),
         breaks=[("lifecycle.walk_filters", 'walk: standard output is not one JSON object: "walking')]),

@@ -265,9 +265,9 @@ def main():
         else:
             raise Refused("UNIMPLEMENTED", f"unknown verb {verb!r}")
     except Refused as refused:
-        json.dump({"error": {"code": refused.code, "message": str(refused)}}, sys.stdout)
+        print(json.dumps({"error": {"code": refused.code, "message": str(refused)}}))
         return 1
-    json.dump(answer, sys.stdout)
+    print(json.dumps(answer))
     return 0
 
 
