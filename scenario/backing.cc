@@ -1,9 +1,11 @@
 #include "scenario/backing.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -93,6 +95,24 @@ Result<Fd> UnnamedFile(const std::string& directory, int64_t size) {
   return file;
 }
 
+// One of the kinds, or "dir" for another.
+Result<std::string> FileSystemOf(const std::string& directory) {
+  struct statfs st = {};
+  if (statfs(directory.c_str(), &st) != 0) return Status::Errno("statfs", directory);
+  switch (static_cast<uint32_t>(st.f_type)) {
+    case EXT4_SUPER_MAGIC:
+      return std::string("ext4");
+    case XFS_SUPER_MAGIC:
+      return std::string("xfs");
+    case BTRFS_SUPER_MAGIC:
+      return std::string("btrfs");
+    case TMPFS_MAGIC:
+      return std::string("tmpfs");
+    default:
+      return std::string("dir");
+  }
+}
+
 Status ExplainMount(const Status& status, const std::string& kind) {
   if (status.error_number() != ENODEV) return status;
   return Status(Code::kUnimplemented, "the kernel has no file system " + kind + ": " + status.ToString());
@@ -132,6 +152,7 @@ Result<BackingSpec> ParseBacking(const std::string& text, const std::string& dev
 
 struct Backing::State {
   BackingSpec spec;
+  std::string file_system;
   std::string path;
   std::string loop_path;
   std::vector<std::string> mount_options;
@@ -182,6 +203,9 @@ const BackingSpec& Backing::spec() const {
 const std::string& Backing::path() const {
   return state_->path;
 }
+const std::string& Backing::file_system() const {
+  return state_->file_system;
+}
 const std::string& Backing::description() const {
   return state_->description;
 }
@@ -189,7 +213,9 @@ const std::string& Backing::description() const {
 Result<Backing> Backing::Create(const BackingSpec& spec) {
   auto state = std::make_unique<State>();
   state->spec = spec;
+  state->file_system = spec.kind;
   if (spec.kind == "dir") {
+    LM_ASSIGN(state->file_system, FileSystemOf(spec.directory));
     std::string path = spec.directory + "/layermark.XXXXXX";
     if (mkdtemp(path.data()) == nullptr) return Status::Errno("mkdtemp", path);
     state->path = path;

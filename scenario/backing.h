@@ -41,6 +41,9 @@ class Backing {
 
   const BackingSpec& spec() const;  // with the true size
   const std::string& path() const;  // the mount point, or a fresh directory below kind dir's path
+  // What can be expected of it: spec().kind, or for kind dir that of the file system which the directory is
+  // on, where it is one of the others ("dir" where not).
+  const std::string& file_system() const;
   // "ext4 1024 MiB on a loop device in ram"; for records and messages.
   const std::string& description() const;
   // A new empty directory in it, unique, mode 0755; the caller removes it or leaves it to the store's end.

@@ -181,5 +181,20 @@ TEST(BackingTest, BadNamesAreRefusedWithTheirReason) {
   EXPECT_EQ(ParseBacking("dir=/dev/null", "ram").status().code(), Code::kInvalidArgument);
 }
 
+TEST(BackingTest, ADirectoryIsJudgedByTheFileSystemItIsOn) {
+  EXPECT_EQ(WithWorkspace([]() -> Status {
+              LM_ASSIGN(BackingSpec spec, ParseBacking("dir=" + WorkspacePath(), "ram"));
+              LM_ASSIGN(Backing backing, Backing::Create(spec));
+              if (backing.file_system() != "tmpfs") return Internal("in memory: " + backing.file_system());
+              LM_ASSIGN(Backing ext4, Backing::Create(BackingSpec{}));
+              if (ext4.file_system() != "ext4") return Internal("made as ext4: " + ext4.file_system());
+              LM_ASSIGN(spec, ParseBacking("dir=" + ext4.path(), "ram"));
+              LM_ASSIGN(Backing inside, Backing::Create(spec));
+              return inside.file_system() == "ext4" ? Status::Ok()
+                                                    : Internal("in ext4: " + inside.file_system());
+            }),
+            "ok");
+}
+
 }  // namespace
 }  // namespace layermark

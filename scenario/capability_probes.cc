@@ -44,7 +44,7 @@ Result<std::vector<CapabilityVerdict>> ProbeStore(const InstanceSpec& instance, 
                                                   Snapshotter& snapshotter, const std::string& store,
                                                   const std::string& target) {
   LM_ASSIGN(const Declaration declared,
-            instance.driver->Declare(instance.options, backing.spec().kind, store));
+            instance.driver->Declare(instance.options, backing.file_system(), store));
   ProbeContext context;
   {
     LM_ASSIGN(Probed base, MountSnapshot(snapshotter, "base-key", "", target));

@@ -114,7 +114,7 @@ LM_CASE(inodes, count_is_foretold_from_the_layers,
         .wants_image = true) {
   const InstanceSpec& instance = t.instance();
   Result<Declaration> declared =
-      instance.driver->Declare(instance.options, t.backing().spec().kind, t.subject().root());
+      instance.driver->Declare(instance.options, t.backing().file_system(), t.subject().root());
   if (!t.Ok(declared, "what the driver says of itself")) return;
   const InodeFormula& formula = declared->inode_formula;
   Result<std::vector<LayerCensus>> census = TakeCensus(t.image());
