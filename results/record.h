@@ -80,6 +80,7 @@ struct WorkloadRow {
   Params params;
   WorkloadVerdict verdict = WorkloadVerdict::kNotRun;
   std::string reason;
+  double seconds = 0;  // set-up, verification and timing together
 };
 
 struct Measurement {

@@ -95,6 +95,7 @@ Out WorkloadOut(const WorkloadRow& row) {
   out["params"] = Texts(row.params);
   out["verdict"] = VerdictName(row.verdict);
   out["reason"] = row.reason;
+  out["seconds"] = Number(row.seconds);
   return out;
 }
 
@@ -196,6 +197,7 @@ WorkloadRow WorkloadIn(const In& in) {
   row.params = TextsIn(in["params"]);
   row.verdict = WorkloadVerdictFromName(in["verdict"].get<std::string>()).value_or(WorkloadVerdict::kNotRun);
   row.reason = in["reason"];
+  row.seconds = in["seconds"];
   return row;
 }
 

@@ -147,6 +147,7 @@ OneAnswer RunInWorker(const ExaminedInstance& instance, const WorkloadChoice& ch
     } else {
       answer = ParseAnswer(worker.text);
     }
+    answer.seconds = worker.seconds;
     return true;
   });
   if (!ran.ok()) answer.reason = ran.ToString();

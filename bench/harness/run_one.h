@@ -14,6 +14,7 @@ struct OneAnswer {
   std::string reason;
   Samples samples;
   Figures figures;
+  double seconds = 0;
 };
 
 PairPlan PlanFor(const WorkloadChoice& choice, const BenchOptions& options);

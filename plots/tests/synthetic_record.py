@@ -56,7 +56,7 @@ class Builder:
 
     def workload(self, place, workload, params, verdict="right", reason=""):
         self.workloads.append(dict(workload=workload, family=workload.rsplit("_", 1)[0], **place, params=params,
-                                   verdict=verdict, reason=reason))
+                                   verdict=verdict, reason=reason, seconds=1.5))
         return verdict == "right"
 
 
