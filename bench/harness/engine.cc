@@ -96,6 +96,10 @@ Status RunWorkloads(const std::vector<ExaminedInstance>& instances,
       }
       if (answer.verdict == WorkloadVerdict::kWrong)
         progress.Note(fmt::format("wrong: {}: {}", what, answer.reason));
+      if (answer.failed) {
+        progress.Note(fmt::format("failed: {}: {}", what, answer.reason));
+        ++result.failed;
+      }
       right += answer.verdict == WorkloadVerdict::kRight ? 1 : 0;
       wrong += answer.verdict == WorkloadVerdict::kWrong ? 1 : 0;
       not_run += answer.verdict == WorkloadVerdict::kNotRun ? 1 : 0;
@@ -103,7 +107,9 @@ Status RunWorkloads(const std::vector<ExaminedInstance>& instances,
       progress.Step(what);
     }
   }
-  progress.End(fmt::format("{} right, {} wrong, {} not run", right, wrong, not_run));
+  std::string summary = fmt::format("{} right, {} wrong, {} not run", right, wrong, not_run);
+  if (result.failed > 0) summary += fmt::format(" ({} of them failed)", result.failed);
+  progress.End(summary);
   return Status::Ok();
 }
 

@@ -34,6 +34,7 @@ struct BenchResult {
   std::vector<WorkloadRow> workloads;
   std::vector<Measurement> measurements;
   std::vector<SampleSeries> samples;
+  int failed = 0;  // how many of the rows that are not_run broke while they ran; a finding
 };
 
 // Runs every choice on every instance (unavailable ones and missing capabilities give not_run with the

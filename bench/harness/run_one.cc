@@ -17,6 +17,7 @@ using nlohmann::json;
 
 struct Outcome {
   Status status;
+  bool began = false;  // the backing was there; what goes wrong from here on is a failure, not a gap
   bool verified = false;
   Samples samples;
   Figures figures;
@@ -29,6 +30,7 @@ Status RunSteps(const ExaminedInstance& instance, const WorkloadChoice& choice, 
   spec.size_bytes = info.backing_bytes;
   spec.inodes = info.backing_inodes;
   LM_ASSIGN(Backing backing, Backing::Create(spec));
+  outcome.began = true;
   WorkloadContext context;
   context.instance = &instance;
   context.backing = &backing;
@@ -39,12 +41,16 @@ Status RunSteps(const ExaminedInstance& instance, const WorkloadChoice& choice, 
   {
     LM_ASSIGN(std::unique_ptr<Workload> workload, choice.entry->make(context));
     LM_TRY(workload->SetUp().WithContext("set-up"));
-    LM_TRY(workload->Verify());
+    LM_TRY(workload->Verify().WithContext("verification"));
     outcome.verified = true;
     if (Side* driver = workload->driver()) {
-      LM_ASSIGN(outcome.samples, RunPairs(*driver, workload->raw(), plan));
+      Result<Samples> samples = RunPairs(*driver, workload->raw(), plan);
+      LM_TRY(samples.status().WithContext("measurement"));
+      outcome.samples = *std::move(samples);
     }
-    LM_ASSIGN(outcome.figures, workload->Account());
+    Result<Figures> figures = workload->Account();
+    LM_TRY(figures.status().WithContext("accounting"));
+    outcome.figures = *std::move(figures);
     LM_TRY(workload->TearDown().WithContext("tear-down"));
   }
   return backing.Close();
@@ -78,6 +84,8 @@ std::string RunOne(const ExaminedInstance& instance, const WorkloadChoice& choic
   answer["reason"] = outcome.status.ok() ? "" : outcome.status.ToString();
   // A time counts only if the answer was right and everything after it worked.
   answer["verdict"] = outcome.status.ok() ? "right" : IsWrongAnswer(outcome.status) ? "wrong" : "not_run";
+  answer["failed"] =
+      outcome.began && answer["verdict"] == "not_run" && outcome.status.code() != Code::kUnimplemented;
   answer["samples"] = json::array();
   if (outcome.status.ok()) {
     for (const auto& [key, values] : outcome.samples) {
@@ -95,6 +103,7 @@ OneAnswer ParseAnswer(const std::string& text) {
   const json parsed = json::parse(text, nullptr, false);
   if (!parsed.is_object()) {
     answer.reason = "the worker's answer cannot be read";
+    answer.failed = true;
     return answer;
   }
   const std::string verdict = parsed.value("verdict", "not_run");
@@ -102,6 +111,7 @@ OneAnswer ParseAnswer(const std::string& text) {
                    : verdict == "wrong" ? WorkloadVerdict::kWrong
                                         : WorkloadVerdict::kNotRun;
   answer.reason = parsed.value("reason", "");
+  answer.failed = parsed.value("failed", false);
   const json all_samples = parsed.value("samples", json::array());
   const json all_figures = parsed.value("figures", json::object());
   for (const json& series : all_samples) {
@@ -141,8 +151,10 @@ OneAnswer RunInWorker(const ExaminedInstance& instance, const WorkloadChoice& ch
   jobs.push_back(std::move(job));
   const Status ran = RunWorkers(std::move(jobs), 1, [&](const WorkerAnswer& worker) {
     if (worker.status.timed_out) {
+      answer.failed = true;
       answer.reason = fmt::format("no answer after {:.0f} s", worker.seconds);
     } else if (!worker.status.success()) {
+      answer.failed = true;
       answer.reason = fmt::format("the worker ended without an answer: {}", worker.status.ToString());
     } else {
       answer = ParseAnswer(worker.text);
@@ -150,7 +162,10 @@ OneAnswer RunInWorker(const ExaminedInstance& instance, const WorkloadChoice& ch
     answer.seconds = worker.seconds;
     return true;
   });
-  if (!ran.ok()) answer.reason = ran.ToString();
+  if (!ran.ok()) {
+    answer.reason = ran.ToString();
+    answer.failed = ran.code() != Code::kCancelled;
+  }
   if (answer.verdict == WorkloadVerdict::kNotRun && answer.reason.empty()) answer.reason = "interrupted";
   return answer;
 }
