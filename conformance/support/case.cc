@@ -219,6 +219,15 @@ void CaseContext::ThenStackIsRight() {
   Result<Manifest> reference = oracle().ViewManifest(oracle_given_);
   if (!reference.ok()) return Error(fmt::format("viewing plain's stack: {}", reference.status().ToString()));
   SameTree(*reference, *seen, "the stack is not what plain shows");
+  // What a new snapshot on it starts from: a driver may show a view by other means than it makes a copy.
+  const std::string key = fmt::format("on.{}.{}", given_, acts_++);
+  Result<MountedSnapshot> next = subject().Prepare(key, given_);
+  if (!Ok(next, "preparing on the stack")) return;
+  Result<Manifest> start = ReadManifest(next->root_fd());
+  if (Ok(start, "reading a snapshot prepared on the stack")) {
+    SameTree(given_manifest_, *start, "a snapshot prepared on the stack does not start as it");
+  }
+  if (Ok(next->Unmount(), "unmount")) Ok(api().Remove(key), "removing the snapshot prepared on the stack");
 }
 
 MountedSnapshot* CaseContext::PrepareOnGiven(const std::string& key) {

@@ -80,7 +80,8 @@ class CaseContext {
   // Prepares a snapshot on them, runs `act` on the driver's mount and on plain's, compares as said above.
   // Can be called again: the next act works on a fresh snapshot of the same parent.
   void When(const std::function<void(Ops&)>& act, const WhenOptions& options = {});
-  // The driver's view of what Given committed, compared with the model and with plain.
+  // The driver's view of what Given committed, compared with the model and with plain; and what a snapshot
+  // prepared on it shows at first, compared with the model.
   void ThenStackIsRight();
   // For what When cannot say: prepares a snapshot on the given layers and hands it over, on the driver only.
   MountedSnapshot* PrepareOnGiven(const std::string& key);
