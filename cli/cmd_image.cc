@@ -1,7 +1,9 @@
 // image: build, inspect and generate images.
 #include <fcntl.h>
 #include <fmt/core.h>
+
 #include <unistd.h>
+#include <limits>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
@@ -13,6 +15,7 @@
 #include "cli/table.h"
 #include "core/oci/image.h"
 #include "core/oci/layer_tar.h"
+#include "core/oci/unnamed_file.h"
 #include "core/sys/fd.h"
 #include "scenario/image_census.h"
 #include "scenario/image_generator.h"
@@ -86,8 +89,7 @@ int Build(const std::vector<std::string>& trees, const std::string& out, const s
   for (const std::string& tree : trees) {
     Result<Fd> upper = Open(tree, O_RDONLY | O_DIRECTORY);
     if (!upper.ok()) return UsageError(upper.status());
-    Result<Fd> tar = Open(out + "/..", O_TMPFILE | O_RDWR, 0600);
-    if (!tar.ok()) tar = Open("/tmp", O_TMPFILE | O_RDWR, 0600);
+    Result<Fd> tar = UnnamedFile(std::numeric_limits<int64_t>::max());  // of unknown size, so not in memory
     if (!tar.ok()) return UsageError(tar.status());
     Result<DiffResult> diff = DiffToTar(lower.valid() ? lower.get() : -1, upper->get(), tar->get());
     if (!diff.ok()) return UsageError(diff.status());

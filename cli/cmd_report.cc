@@ -79,7 +79,7 @@ void AddReportCommand(CLI::App& app, Invocation& invocation) {
   command->callback([=, &invocation] {
     invocation.run = [=] {
       if (*schema) {
-        fmt::print("{}\n", SchemaJson());
+        fmt::print("{}", SchemaJson());
         return kExitPass;
       }
       if (records->empty()) return UsageError("report: name a results.json or a directory that holds one");

@@ -53,6 +53,10 @@ int Main(int argc, char** argv) {
     return UsageError(e.what());
   }
   if (!invocation.run) return UsageError("no subcommand");
+  if (!invocation.benchmark_arguments.empty() && !app.got_subcommand("bench")) {
+    return UsageError(fmt::format("unexpected \"{}\": only bench passes flags to Google Benchmark",
+                                  invocation.benchmark_arguments.front()));
+  }
   return invocation.run();
 }
 

@@ -121,6 +121,7 @@ class Session {
       if (plan_.conformance) exit = WorseExit(exit, Conformance());
       if (plan_.workloads && !Interrupted()) exit = WorseExit(exit, Workloads());
     }
+    record_.environment.numbers["load_after"] = LoadAverage();
     record_.run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     record_.complete = !Interrupted() && exit != kExitUsage;
     if (Interrupted()) exit = kExitInterrupted;
@@ -142,6 +143,7 @@ class Session {
     LM_TRY(CreateWorkspace(needed, RamBudgetBytes()));
     SetDiskDirectory(checked_.out.empty() ? std::filesystem::temp_directory_path().string() : checked_.out);
     record_.environment = CollectEnvironment();
+    record_.warnings = EnvironmentWarnings(record_.environment);
     return Status::Ok();
   }
 
@@ -171,6 +173,7 @@ class Session {
     options.parallel = plan_.options.jobs > 0 ? plan_.options.jobs : get_nprocs();
     options.image = &*checked_.image;
     options.expected = checked_.expected;
+    int exit = kExitPass;
     for (const ExaminedInstance& e : examined_) {
       if (Interrupted()) break;
       if (!e.available) {
@@ -181,7 +184,7 @@ class Session {
         progress_.Note(fmt::format("{}: {}", e.instance.name(), s.ToString()));
         record_.warnings.push_back(
             fmt::format("conformance of {} ended early: {}", e.instance.name(), s.ToString()));
-        return kExitUsage;
+        exit = kExitUsage;  // the others go on
       }
     }
     const bool finding =
@@ -189,7 +192,7 @@ class Session {
           return row.verdict != Verdict::kPass && row.verdict != Verdict::kXfail &&
                  row.verdict != Verdict::kSkip;
         });
-    return finding ? kExitFinding : kExitPass;
+    return WorseExit(exit, finding ? kExitFinding : kExitPass);
   }
 
   BenchOptions MakeBenchOptions() const {
@@ -226,6 +229,13 @@ class Session {
     }
     int exit = kExitPass;
     for (WorkloadRow& row : record_.workloads) {
+      if (row.verdict == WorkloadVerdict::kRight) {
+        if (const ExpectedFailure* expected = ExpectedFor(row)) {
+          row.reason = fmt::format("expected to be wrong and is right: {}", expected->cause);
+          exit = kExitFinding;
+        }
+        continue;
+      }
       if (row.verdict != WorkloadVerdict::kWrong) continue;
       // A wrong answer never gets a time; one whose cause is known is no new finding.
       const ExpectedFailure* expected = ExpectedFor(row);

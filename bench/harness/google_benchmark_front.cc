@@ -5,19 +5,24 @@
 #include "bench/harness/engine.h"
 #include "bench/harness/run_one.h"
 #include "results/statistics.h"
+#include "scenario/worker.h"
 
 namespace layermark {
 namespace {
 
 void RunAsBenchmark(benchmark::State& state, const ExaminedInstance& instance, const WorkloadChoice& choice,
-                    const BenchOptions& options) {
+                    const BenchOptions& options, bool& all_right) {
   // As many pairs as Google Benchmark asks iterations for: it finds that number itself.
   PairPlan plan = PlanFor(choice, options);
-  const int pairs = static_cast<int>(std::min<benchmark::IterationCount>(state.max_iterations, 100000));
+  // Some operations can be done only so often in one set-up (each unlink needs a file): then samples serve
+  // more than one iteration.
+  const int most = choice.entry->info.max_pairs;
+  const int pairs = static_cast<int>(std::min<benchmark::IterationCount>(state.max_iterations, most));
   plan.min_pairs = plan.max_pairs = pairs;
   plan.hard_seconds = 1e9;
   OneAnswer answer = RunInWorker(instance, choice, options, plan);
   if (answer.verdict != WorkloadVerdict::kRight) {
+    all_right = false;
     state.SkipWithError(answer.reason.c_str());
     return;
   }
@@ -46,13 +51,14 @@ int RunGoogleBenchmarkFront(const std::vector<ExaminedInstance>& instances,
   int argc = static_cast<int>(argv.size());
   benchmark::Initialize(&argc, argv.data());
   if (benchmark::ReportUnrecognizedArguments(argc, argv.data())) return 2;
+  bool all_right = true;
   for (const WorkloadChoice& choice : choices) {
     for (const ExaminedInstance& instance : instances) {
       std::string name = fmt::format("{}/{}", choice.entry->info.name, instance.instance.test_name());
       for (const auto& [param, value] : choice.params) name += fmt::format("/{}:{}", param, value);
       benchmark::RegisterBenchmark(name.c_str(),
-                                   [&instance, &choice, &options](benchmark::State& state) {
-                                     RunAsBenchmark(state, instance, choice, options);
+                                   [&instance, &choice, &options, &all_right](benchmark::State& state) {
+                                     RunAsBenchmark(state, instance, choice, options, all_right);
                                    })
           ->UseManualTime()
           ->Unit(benchmark::kMicrosecond);
@@ -60,7 +66,7 @@ int RunGoogleBenchmarkFront(const std::vector<ExaminedInstance>& instances,
   }
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
-  return 0;
+  return Interrupted() ? 130 : all_right ? 0 : 1;
 }
 
 }  // namespace layermark

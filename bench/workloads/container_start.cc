@@ -65,7 +65,7 @@ class ContainerStart : public FixtureWorkload {
       if (entry.mtime_ns == -1 && it != seen.entries.end()) it->second.mtime_ns = -1;
     }
     CompareOptions options;
-    options.xattrs = false;      // the probe does not list them
+    options.xattrs = false;  // the probe does not list them
     options.hole_tolerance_bytes = -1;
     const std::vector<Difference> differences = Compare(expected, seen, options);
     if (!differences.empty()) return WrongAnswer("what the container sees: " + Describe(differences));

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "core/oci/image.h"
-#include "core/oci/tar_test_util.h"
 #include "core/tree/manifest.h"
+#include "testing/tar_test_util.h"
 
 namespace layermark {
 namespace {

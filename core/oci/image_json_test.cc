@@ -5,7 +5,7 @@
 #include <random>
 #include <string>
 
-#include "core/oci/tar_test_util.h"
+#include "testing/tar_test_util.h"
 
 namespace layermark {
 namespace {

@@ -9,9 +9,9 @@
 #include <string>
 
 #include "core/oci/layer_tar.h"
-#include "core/oci/tar_test_util.h"
 #include "core/sys/temp_tree.h"
 #include "core/tree/manifest.h"
+#include "testing/tar_test_util.h"
 
 namespace layermark {
 namespace {

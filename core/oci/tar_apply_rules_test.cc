@@ -7,7 +7,7 @@
 #include <string>
 
 #include "core/oci/layer_tar.h"
-#include "core/oci/tar_test_util.h"
+#include "testing/tar_test_util.h"
 
 namespace layermark {
 namespace {

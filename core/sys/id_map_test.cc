@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "core/sys/mount.h"
-#include "core/sys/mount_test_util.h"
+#include "testing/mount_test_util.h"
 
 namespace layermark {
 namespace {

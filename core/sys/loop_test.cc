@@ -10,8 +10,8 @@
 #include <set>
 #include <thread>
 
-#include "core/sys/mount_test_util.h"
 #include "core/sys/process.h"
+#include "testing/mount_test_util.h"
 
 namespace layermark {
 namespace {

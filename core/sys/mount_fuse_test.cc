@@ -8,8 +8,8 @@
 
 #include "core/sys/fd.h"
 #include "core/sys/mount.h"
-#include "core/sys/mount_test_util.h"
 #include "core/sys/process.h"
+#include "testing/mount_test_util.h"
 
 namespace layermark {
 namespace {

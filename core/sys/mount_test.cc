@@ -7,9 +7,9 @@
 
 #include "core/sys/fd.h"
 #include "core/sys/loop.h"
-#include "core/sys/mount_test_util.h"
 #include "core/sys/process.h"
 #include "core/sys/temp_tree.h"
+#include "testing/mount_test_util.h"
 
 namespace layermark {
 namespace {

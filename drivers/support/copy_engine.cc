@@ -83,9 +83,11 @@ class LinkTable {
     std::unique_lock lock(mutex_);
     auto [it, first] = entries_.try_emplace({st.st_dev, st.st_ino}, Entry{path, false});
     if (first) return std::string();
-    made_.wait(lock, [&, entry = &it->second] { return entry->made || stopped_; });
+    // While the lock is given up others may add entries: references stay valid then, iterators do not.
+    const Entry& entry = it->second;
+    made_.wait(lock, [&] { return entry.made || stopped_; });
     if (stopped_) return std::nullopt;
-    return it->second.path;
+    return entry.path;
   }
   void Made(const struct stat& st) {
     std::lock_guard lock(mutex_);

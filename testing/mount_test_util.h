@@ -1,6 +1,6 @@
 // What the tests of mounting share: a private mount namespace and a directory with a mount point in it.
-#ifndef LAYERMARK_CORE_SYS_MOUNT_TEST_UTIL_H_
-#define LAYERMARK_CORE_SYS_MOUNT_TEST_UTIL_H_
+#ifndef LAYERMARK_TESTING_MOUNT_TEST_UTIL_H_
+#define LAYERMARK_TESTING_MOUNT_TEST_UTIL_H_
 
 #include <gtest/gtest.h>
 #include <sched.h>
@@ -72,4 +72,4 @@ class PrivateMountsTest : public testing::Test {
 
 }  // namespace layermark
 
-#endif  // LAYERMARK_CORE_SYS_MOUNT_TEST_UTIL_H_
+#endif  // LAYERMARK_TESTING_MOUNT_TEST_UTIL_H_

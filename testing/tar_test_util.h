@@ -1,6 +1,6 @@
 // For tests of layer tars: entries in a few words, and a directory to apply them to.
-#ifndef LAYERMARK_CORE_OCI_TAR_TEST_UTIL_H_
-#define LAYERMARK_CORE_OCI_TAR_TEST_UTIL_H_
+#ifndef LAYERMARK_TESTING_TAR_TEST_UTIL_H_
+#define LAYERMARK_TESTING_TAR_TEST_UTIL_H_
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
@@ -97,4 +97,4 @@ class ApplyTest : public ::testing::Test {
 
 }  // namespace layermark
 
-#endif  // LAYERMARK_CORE_OCI_TAR_TEST_UTIL_H_
+#endif  // LAYERMARK_TESTING_TAR_TEST_UTIL_H_
