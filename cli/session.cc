@@ -227,7 +227,7 @@ class Session {
       progress_.Note(s.ToString());
       return kExitUsage;
     }
-    int exit = kExitPass;
+    int exit = result.failed > 0 ? kExitFinding : kExitPass;
     for (WorkloadRow& row : record_.workloads) {
       if (row.verdict == WorkloadVerdict::kRight) {
         if (const ExpectedFailure* expected = ExpectedFor(row)) {

@@ -2,7 +2,7 @@
 """Gives layermark what it cannot work with, and looks at how it says so.
 
 Every bad input must end with exit status 2 and one line on standard error that names the thing and the reason, before
-anything ran. Then the program as a user without root, and a run that is interrupted.
+anything ran. Then the program as a user without root, a run that is interrupted, and disks that are full.
 Exit status: 0 all held, 1 something did not, 2 it could not be tried.
 """
 import argparse
@@ -224,6 +224,48 @@ def interrupted(tester, d):
     tester.say("interrupt", problems)
 
 
+def full_disk(tester, d):
+    """On a backing of a few MiB what does not fit fails with ENOSPC and the call named, and the rest is run."""
+    small, program = os.path.join(d, "small"), tester.program
+    os.mkdir(small)
+    script = 'mount -t tmpfs -o size=4m small "$1" && shift && exec "$@"'
+
+    def run(*arguments, out):
+        command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", small, program, *arguments]
+        done = subprocess.run([*command, "--out", out], capture_output=True, text=True, errors="replace", timeout=300)
+        try:
+            with open(os.path.join(out, "results.json"), encoding="utf-8") as f:
+                return done, json.load(f)
+        except (OSError, ValueError):
+            return done, None
+
+    backing = ["--driver", "vfs", "--driver", "overlay2", "--backing", f"dir={small}"]
+    for what, arguments, rows, good in (
+            ("bench", ["bench", "--profile", "smoke", "--filter", "sharing*", "--filter", "copy_*"], "workloads", "right"),
+            ("check", ["check", "--filter", "stacking.*", "--filter", "oci.*"], "conformance", "pass")):
+        done, record = run(*arguments, *backing, out=os.path.join(d, f"full-{what}"))
+        if record is None:
+            tester.say(f"{what} on a full disk", [f"no record, exit status {done.returncode}: {done.stderr[-300:]!r}"])
+            continue
+        problems = [] if done.returncode == 1 else [f"exit status {done.returncode}"]
+        if not record["complete"]:
+            problems.append("the record says that it is not complete")
+        bad = [row for row in record[rows] if row["verdict"] in ("fail", "error", "timeout", "wrong", "not_run")]
+        if not bad:
+            problems.append("everything fitted")
+        if not any(row["verdict"] == good for row in record[rows]):
+            problems.append("nothing else was run")
+        problems += [f"{row['verdict']} without ENOSPC: {row['reason'][:200]!r}" for row in bad if "ENOSPC" not in row["reason"]]
+        tester.say(f"{what} on a full disk", problems)
+
+    # No room for the record itself.
+    script = 'mount -t tmpfs -o size=16k small "$1" && shift && exec "$@"'
+    done, _ = run("check", "--driver", "plain", "--filter", "lifecycle.*", out=os.path.join(small, "out"))
+    problems = [] if done.returncode == 2 else [f"exit status {done.returncode}"]
+    problems += [f"does not name {word}" for word in ("ENOSPC", small) if word not in done.stderr]
+    tester.say("no room for the record", problems and problems + [f"said {done.stderr[-400:]!r}"])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program", nargs="?", default="build/release/cli/layermark")
@@ -247,6 +289,7 @@ def main():
             tester.bad(what, arguments, words, os.path.join(d, "out"), cwd=d)
         without_root(tester, d)
         interrupted(tester, d)
+        full_disk(tester, d)
     finally:
         shutil.rmtree(d, ignore_errors=True)
     print(f"{tester.passed} passed, {tester.failed} failed")
