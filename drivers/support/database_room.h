@@ -23,7 +23,7 @@
 
 namespace layermark {
 
-inline constexpr int64_t kReservedLogBytes = int64_t{128} << 10;
+inline constexpr int64_t kReservedLogBytes = int64_t{1} << 20;
 
 class DatabaseRoom {
  public:

@@ -13,6 +13,8 @@ constexpr int64_t kSchemaVersion = 1;
 constexpr char kSettings[] =
     "PRAGMA locking_mode = EXCLUSIVE;"
     "PRAGMA journal_mode = WAL;"
+    // Checkpoints while the log is still within what was reserved for it: a store does not grow by its log.
+    "PRAGMA wal_autocheckpoint = 240;"
     "PRAGMA synchronous = NORMAL;"
     "PRAGMA foreign_keys = ON;";
 constexpr char kSchema[] =
