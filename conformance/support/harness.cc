@@ -61,6 +61,7 @@ std::string RunOne(const ExaminedInstance& instance, const Case& c, Backing& sha
                    const CheckOptions& options) {
   std::optional<Backing> own;
   json answer;
+  Status breach;
   (void)TakeBreach();  // what came before the fork is not this case's
   try {
     if (c.info.backing_bytes > 0) {
@@ -76,14 +77,16 @@ std::string RunOne(const ExaminedInstance& instance, const Case& c, Backing& sha
     }
     CaseContext context(instance.instance, own ? *own : shared, capabilities, options.seed, options.image);
     c.body(context);
+    breach = TakeBreach();  // what comes after is not the case's any more
     answer["failures"] = Join(context.failures());
     answer["skip"] = context.skip_reason();
     answer["error"] = context.error();
   } catch (const std::exception& e) {
     answer = json{{"error", e.what()}};
+    breach = TakeBreach();
   }
   // A driver that did not answer as agreed: what the case made of it is no verdict on the claim.
-  if (const Status breach = TakeBreach(); !breach.ok()) {
+  if (!breach.ok()) {
     const std::string failures = answer.value("failures", "");
     answer = json{{"error", breach.message() + (failures.empty() ? "" : "\n" + failures)},
                   {"hung", breach.code() == Code::kDeadlineExceeded}};
