@@ -123,7 +123,7 @@ struct WorkloadInfo {
   int64_t backing_bytes = int64_t{1} << 30;  // of the fresh backing (sparse)
   int64_t backing_inodes = 0;
   int min_pairs = 10, max_pairs = 400;  // the engine stops between them when the time share is used up
-  double seconds_quick = 0.6;  // time share of one instance and parameter choice; smoke takes a quarter
+  double seconds_quick = 0.4;  // time share of one instance and parameter choice; smoke takes a quarter
                                // of it, full eight times
   // No new pair after this many seconds, even below min_pairs; 0: five times the share. For operations whose
   // length the image decides.
