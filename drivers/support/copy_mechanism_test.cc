@@ -129,9 +129,9 @@ TEST_P(CopyMechanismTest, InodesAreTheTreesAndTheStoresOwn) {
 TEST_P(CopyMechanismTest, AFullFileSystemLeavesNoHalfSnapshot) {
   Status status = testing::WithPrivateMounts([&] {
     TempTree small = TempTree::Create(::testing::TempDir(), "small").value();
-    ASSERT_EQ(mount("tmpfs", small.path().c_str(), "tmpfs", 0, "size=3m"), 0);
-    OpenStore(small.path());
-    CommitLayer("base", "", Base().File("large", std::string(2 << 20, 'l')));
+    ASSERT_EQ(mount("tmpfs", small.path().c_str(), "tmpfs", 0, "size=5m"), 0);
+    OpenStore(small.path());  // takes 1 MiB for its log
+    CommitLayer("base", "", Base().File("large", std::string(3 << 20, 'l')));
     Result<std::vector<Mount>> child = store_->Prepare("child", "base");
     ASSERT_FALSE(child.ok());
     EXPECT_EQ(child.status().code(), Code::kResourceExhausted) << child.status().ToString();
