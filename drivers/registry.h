@@ -15,8 +15,8 @@ namespace layermark {
 const std::vector<const Driver*>& AllDrivers();
 // nullptr if there is none of that name.
 const Driver* FindDriver(std::string_view name);
-// kInvalidArgument names the unknown driver (and the known ones), the unknown option (and the known ones), the
-// value or the required option that is not there.
+// kInvalidArgument names the unknown driver (and the known ones), the unknown option (and the known ones),
+// the value or the required option that is not there.
 Result<InstanceSpec> ParseInstance(const std::string& spec);
 
 struct ExpectedFailureText {

@@ -56,8 +56,8 @@ class Stopwatch {
   void Phase(Metric metric);
   // Starts the next phase here; what lies before belongs to none.
   void Skip();
-  // The operation ends here: `latency` counts up to this stamp, and what follows in Run() is `teardown`, whose
-  // phases are still recorded. At most once.
+  // The operation ends here: `latency` counts up to this stamp, and what follows in Run() is `teardown`,
+  // whose phases are still recorded. At most once.
   void Stop();
   // For durations measured elsewhere (in a container's child).
   void Add(Metric metric, int64_t duration_ns);

@@ -262,8 +262,8 @@ TEST_F(CopyEngineTest, AFailureInOneThreadEndsTheOthers) {
     layer.Dir(name).File(name + "/first", "1").Link(name + "/second", name + "/first");
   }
   Fill(layer);
-  // One file fills the file system up in the middle, while others wait for links or work. Which of the threads
-  // finds it full first is not said.
+  // One file fills the file system up in the middle, while others wait for links or work. Which of the
+  // threads finds it full first is not said.
   Layer large;
   large.File("d29/large", std::string(1 << 20, 'x'));
   Fill(large);
