@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "core/sys/temp_tree.h"
 #include "core/tree/manifest.h"
 #include "results/testing/record_fixture.h"
 
@@ -20,11 +21,11 @@ using ::testing::HasSubstr;
 class RecordFiles : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "layermark-record.XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    dir_ = pattern;
+    auto tree = TempTree::Create(::testing::TempDir(), "record");
+    ASSERT_TRUE(tree.ok()) << tree.status().ToString();
+    tree_ = std::move(*tree);
+    dir_ = tree_.path();
   }
-  void TearDown() override { std::filesystem::remove_all(dir_); }
 
   std::string Read(const std::string& name) const {
     std::ifstream in(dir_ + "/" + name, std::ios::binary);
@@ -33,6 +34,7 @@ class RecordFiles : public ::testing::Test {
     return text.str();
   }
 
+  TempTree tree_;
   std::string dir_;
 };
 

@@ -18,6 +18,7 @@
 #include "core/sys/loop.h"
 #include "core/sys/mount.h"
 #include "core/sys/process.h"
+#include "core/sys/temp_tree.h"
 #include "scenario/workspace.h"
 
 namespace layermark {
@@ -84,7 +85,7 @@ Result<Fd> UnnamedFile(const std::string& directory, int64_t size) {
   Result<Fd> file = Open(directory, O_TMPFILE | O_RDWR, 0600);
   if (!file.ok() &&
       (file.status().code() == Code::kUnimplemented || file.status().error_number() == EISDIR)) {
-    std::string path = directory + "/.layermark.XXXXXX";
+    std::string path = TempPattern(directory, ".layermark");
     int fd = mkostemp(path.data(), O_CLOEXEC);
     if (fd < 0) return Status::Errno("mkostemp", path);
     file = Fd(fd);
@@ -216,11 +217,8 @@ Result<Backing> Backing::Create(const BackingSpec& spec) {
   state->file_system = spec.kind;
   if (spec.kind == "dir") {
     LM_ASSIGN(state->file_system, FileSystemOf(spec.directory));
-    std::string path = spec.directory + "/layermark.XXXXXX";
-    if (mkdtemp(path.data()) == nullptr) return Status::Errno("mkdtemp", path);
-    state->path = path;
+    LM_ASSIGN(state->path, MakeTempDirectory(spec.directory, "layermark", 0755));
     state->made_path = true;
-    if (chmod(path.c_str(), 0755) != 0) return Status::Errno("chmod", path);
     state->description = "dir " + spec.directory;
     return Backing(std::move(state));
   }
@@ -262,10 +260,7 @@ Result<Backing> Backing::Create(const BackingSpec& spec) {
 }
 
 Result<std::string> Backing::NewDirectory(const std::string& prefix) {
-  std::string path = state_->path + "/" + prefix + ".XXXXXX";
-  if (mkdtemp(path.data()) == nullptr) return Status::Errno("mkdtemp", path);
-  if (chmod(path.c_str(), 0755) != 0) return Status::Errno("chmod", path);
-  return path;
+  return MakeTempDirectory(state_->path, prefix, 0755);
 }
 
 Status Backing::Remount() {

@@ -15,6 +15,7 @@
 
 #include "core/sys/fd.h"
 #include "core/sys/mount.h"
+#include "core/sys/temp_tree.h"
 
 namespace layermark {
 namespace {
@@ -162,9 +163,8 @@ TEST(WorkerTest, WithoutPrivilegeStillKillsWhatAWorkerStarted) {
 
 TEST(WorkerTest, MountsOfAWorkerVanishWithIt) {
   if (!Privileged()) GTEST_SKIP() << "mounting needs root";
-  char directory[] = "/tmp/worker_test.XXXXXX";
-  ASSERT_NE(mkdtemp(directory), nullptr);
-  std::string path = directory;
+  TempTree tree = TempTree::Create(::testing::TempDir(), "worker_test").value();
+  const std::string path = tree.path();
   auto answers = RunJobs({{[path]() -> std::string {
                            Status status = MountFilesystem("tmpfs", "t", path, {});
                            if (!status.ok()) return status.ToString();
@@ -177,7 +177,7 @@ TEST(WorkerTest, MountsOfAWorkerVanishWithIt) {
   Result<bool> mounted = IsMountPoint(path);
   ASSERT_TRUE(mounted.ok());
   EXPECT_FALSE(*mounted);
-  EXPECT_EQ(rmdir(directory), 0);
+  EXPECT_TRUE(tree.Remove().ok());
 }
 
 TEST(WorkerTest, ProcShowsTheWorkerItself) {

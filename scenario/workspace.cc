@@ -13,6 +13,7 @@
 
 #include "core/sys/fd.h"
 #include "core/sys/mount.h"
+#include "core/sys/temp_tree.h"
 
 namespace layermark {
 namespace {
@@ -129,10 +130,7 @@ const std::string& WorkspacePath() {
 
 Result<std::string> WorkspaceDirectory(const std::string& prefix) {
   if (Workspace().empty()) return FailedPrecondition("there is no workspace");
-  std::string path = Workspace() + "/" + prefix + ".XXXXXX";
-  if (mkdtemp(path.data()) == nullptr) return Status::Errno("mkdtemp", path);
-  if (chmod(path.c_str(), 0755) != 0) return Status::Errno("chmod", path);
-  return path;
+  return MakeTempDirectory(Workspace(), prefix, 0755);
 }
 
 int64_t RamBudgetBytes() {

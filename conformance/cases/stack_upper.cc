@@ -174,7 +174,7 @@ LM_CASE(
   if (!stack.Unmount(mounted)) return;
   stack.Refused(spec, EINVAL, "an upper that was mounted volatile");
   stack.Refused(hasty, EINVAL, "an upper that was mounted volatile, volatile again");
-  const std::string mark = spec.work + "/work/incompat/volatile";
+  const std::string mark = fmt::format("{}/{}", spec.work, "work/incompat/volatile");
   if (!t.Check(Exists(mark), "the mark of a volatile mount is not in the work directory")) return;
   if (!t.Ok(RemoveTree(mark), "removal of the mark")) return;
   mounted = stack.Mount(spec);

@@ -1,6 +1,7 @@
 #include "core/sys/temp_tree.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include <utility>
 
@@ -8,13 +9,22 @@
 
 namespace layermark {
 
+std::string TempPattern(const std::string& parent, const std::string& prefix) {
+  std::string pattern = parent;
+  while (pattern.ends_with('/')) pattern.pop_back();  // so that the path reads as the kernel writes it
+  return pattern + "/" + prefix + "." + std::string(6, 'X');
+}
+
+Result<std::string> MakeTempDirectory(const std::string& parent, const std::string& prefix, mode_t mode) {
+  std::string path = TempPattern(parent, prefix);
+  if (mkdtemp(path.data()) == nullptr) return Status::Errno("mkdtemp", path);
+  if (mode != 0700 && chmod(path.c_str(), mode) != 0) return Status::Errno("chmod", path);
+  return path;
+}
+
 Result<TempTree> TempTree::Create(const std::string& parent, const std::string& prefix) {
   TempTree tree;
-  std::string name = parent;
-  while (name.ends_with('/')) name.pop_back();  // so that path() reads as the kernel writes it
-  name += "/" + prefix + ".XXXXXX";
-  if (mkdtemp(name.data()) == nullptr) return Status::Errno("mkdtemp", name);
-  tree.path_ = std::move(name);
+  LM_ASSIGN(tree.path_, MakeTempDirectory(parent, prefix, 0700));
   return tree;
 }
 

@@ -59,7 +59,8 @@ std::vector<Mount> OverlayMounts(const std::vector<std::string>& mount_options, 
 // A mount with `volatile` leaves this directory, which makes the kernel refuse the next mount: nobody knows
 // whether the upper directory survived. We do: it is the same boot, no crash came between.
 Status ForgetVolatile(const std::string& work) {
-  return RemoveTree(work + "/work/incompat/volatile");
+  constexpr char kMark[] = "work/incompat/volatile";  // below the work directory, by the kernel
+  return RemoveTree(work + "/" + kMark);
 }
 
 // Mounts once with exactly the instance's options, changes a lower file and deletes another.
