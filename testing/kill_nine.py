@@ -15,7 +15,9 @@ import tempfile
 import time
 import uuid
 
-WATCHED = ["/tmp", "/var/tmp", "/mnt", "/media", "/srv", "/run", "/dev/shm"]
+# Where others put files too, by name; elsewhere whatever is new counts. The run's own TMPDIR must be empty again.
+SHARED = ["/tmp", "/var/tmp", "/run"]
+QUIET = ["/mnt", "/media", "/srv", "/dev/shm", "/sys/fs/cgroup"]
 
 
 def mounts():
@@ -47,23 +49,14 @@ def marked(mark):
     return found
 
 
-def namespaces(kind):
+def files(temporary):
     found = set()
-    for pid in filter(str.isdigit, os.listdir("/proc")):
+    for directory in (*SHARED, *QUIET, temporary):
         try:
-            found.add(os.readlink(f"/proc/{pid}/ns/{kind}"))
+            names = os.listdir(directory)
         except OSError:
             continue
-    return found
-
-
-def files():
-    found = set()
-    for directory in WATCHED:
-        try:
-            found.update(os.path.join(directory, name) for name in os.listdir(directory) if "layermark" in name or directory in ("/mnt", "/media", "/srv"))
-        except OSError:
-            continue
+        found.update(os.path.join(directory, name) for name in names if directory not in SHARED or "layermark" in name)
     return found
 
 
@@ -72,15 +65,15 @@ class World:
 
     def __init__(self, scratch, mark):
         self.scratch, self.mark = scratch, mark
-        self.before = (mounts(), loops(), files())
+        self.before = (mounts(), loops(), files(temporary(scratch)))
 
     def left(self):
-        m, l, f = mounts() - self.before[0], loops(), files() - self.before[2]
+        m, l, f = mounts() - self.before[0], loops(), files(temporary(self.scratch)) - self.before[2]
         # A loop device of somebody else may come meanwhile; ours have no name, or one below the scratch directory.
         new_loops = {x for x in l - self.before[1] if "(deleted)" in x or self.scratch in x}
         problems = [f"mount: {x}" for x in m] + [f"loop device: {x}" for x in new_loops]
         problems += [f"process: {pid} {comm}" for pid, comm in marked(self.mark).items()]
-        problems += [f"file: {x}" for x in f if not x.startswith(self.scratch)]
+        problems += [f"file: {x}" for x in f if x != self.scratch]
         return problems
 
     def settle(self, seconds=30):
@@ -93,16 +86,20 @@ class World:
         return sorted(staying)
 
 
-def start(program, arguments, mark, out):
-    environment = dict(os.environ, LAYERMARK_KILL_MARK=mark)
-    return subprocess.Popen([program, *arguments, "--out", out], env=environment, stdout=subprocess.DEVNULL,
+def temporary(scratch):
+    return os.path.join(scratch, "tmp")
+
+
+def start(program, arguments, mark, scratch):
+    environment = dict(os.environ, LAYERMARK_KILL_MARK=mark, TMPDIR=temporary(scratch))
+    return subprocess.Popen([program, *arguments, "--out", os.path.join(scratch, "out")], env=environment, stdout=subprocess.DEVNULL,
                             stderr=subprocess.DEVNULL, start_new_session=True)
 
 
 def kill_run(program, arguments, delay, scratch):
     mark = uuid.uuid4().hex
     world = World(scratch, mark)
-    process = start(program, arguments, mark, os.path.join(scratch, "out"))
+    process = start(program, arguments, mark, scratch)
     try:
         process.wait(delay)
         when = "after its end"
@@ -116,7 +113,7 @@ def kill_run(program, arguments, delay, scratch):
 def kill_daemon(program, arguments, delay, scratch):
     mark = uuid.uuid4().hex
     world = World(scratch, mark)
-    process = start(program, arguments, mark, os.path.join(scratch, "out"))
+    process = start(program, arguments, mark, scratch)
     time.sleep(delay)
     killed = 0
     while process.poll() is None and killed == 0:
@@ -132,7 +129,10 @@ def kill_daemon(program, arguments, delay, scratch):
         process.kill()
         process.wait()
         return killed, [f"the run hung after its FUSE daemon was killed at {delay:.1f} s"] + world.settle()
-    return killed, world.settle()
+    problems = world.settle()
+    if process.returncode not in (0, 1):  # 1: the case that lost its daemon says so; the rest of the run goes on
+        problems.append(f"the run ended with {process.returncode}")
+    return killed, problems
 
 
 def main():
@@ -153,10 +153,11 @@ def main():
     for value in options.driver:
         arguments += ["--driver", value]
     scratch = tempfile.mkdtemp(prefix="kill-nine.")
+    os.mkdir(temporary(scratch))
     failures = 0
     try:
         began = time.monotonic()
-        whole = start(program, arguments, uuid.uuid4().hex, os.path.join(scratch, "out"))
+        whole = start(program, arguments, uuid.uuid4().hex, scratch)
         status = whole.wait()
         length = time.monotonic() - began
         if status == 2:
