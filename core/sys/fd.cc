@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <climits>
 
 #include "core/sys/xattr_alias.h"
 
@@ -41,6 +42,10 @@ Result<ProcPath> MakeProcPath(int dir_fd, const std::string& path) {
   if (path.empty()) {
     out.path = fmt::format("/proc/self/fd/{}", dir_fd);
     out.follow = true;
+    return out;
+  }
+  if (dir_fd == AT_FDCWD && path.size() < PATH_MAX && !path.ends_with('/')) {
+    out.path = path;
     return out;
   }
   if (path.find('/') == std::string::npos && dir_fd >= 0) {
@@ -243,8 +248,9 @@ bool ExistsAt(int dir_fd, const std::string& path) {
   return fstatat(dir_fd, path.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-Result<std::vector<Xattr>> ListXattrsAt(int dir_fd, const std::string& path) {
-  LM_ASSIGN(ProcPath at, MakeProcPath(dir_fd, path));
+namespace {
+
+Result<std::vector<std::string>> ListXattrNames(const ProcPath& at, const std::string& path) {
   Result<std::string> names = ReadSized(
       [&](char* buffer, size_t size) {
         return at.follow ? listxattr(at.path.c_str(), buffer, size)
@@ -253,14 +259,31 @@ Result<std::vector<Xattr>> ListXattrsAt(int dir_fd, const std::string& path) {
       "listxattr", path);
   if (!names.ok()) {
     // A file system without extended attributes has none to list.
-    if (names.status().error_number() == EOPNOTSUPP) return std::vector<Xattr>();
+    if (names.status().error_number() == EOPNOTSUPP) return std::vector<std::string>();
     return names.status();
   }
-  std::vector<Xattr> out;
+  std::vector<std::string> out;
   for (size_t i = 0; i < names->size();) {
     std::string name(names->c_str() + i);
     i += name.size() + 1;
-    if (IsXattrAlias(name)) continue;
+    if (!IsXattrAlias(name)) out.push_back(std::move(name));
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> ListXattrNamesAt(int dir_fd, const std::string& path) {
+  LM_ASSIGN(ProcPath at, MakeProcPath(dir_fd, path));
+  return ListXattrNames(at, path);
+}
+
+Result<std::vector<Xattr>> ListXattrsAt(int dir_fd, const std::string& path) {
+  LM_ASSIGN(ProcPath at, MakeProcPath(dir_fd, path));
+  LM_ASSIGN(std::vector<std::string> names, ListXattrNames(at, path));
+  std::vector<Xattr> out;
+  for (std::string& name : names) {
     Result<std::string> value = GetXattr(at, name, path);
     if (!value.ok()) {
       if (value.status().error_number() == ENODATA) continue;  // removed since it was listed
@@ -268,7 +291,6 @@ Result<std::vector<Xattr>> ListXattrsAt(int dir_fd, const std::string& path) {
     }
     out.push_back({std::move(name), std::move(*value)});
   }
-  std::sort(out.begin(), out.end());
   return out;
 }
 

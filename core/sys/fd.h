@@ -83,7 +83,9 @@ struct Xattr {
   std::string value;
   auto operator<=>(const Xattr&) const = default;
 };
-// Through /proc/self/fd of the parent, so that no path is too long. Sorted by name.
+// Below a directory descriptor and for long paths through /proc/self/fd of the parent, so that no path is too
+// long. Sorted by name.
+Result<std::vector<std::string>> ListXattrNamesAt(int dir_fd, const std::string& path);
 Result<std::vector<Xattr>> ListXattrsAt(int dir_fd, const std::string& path);
 Status SetXattrAt(int dir_fd, const std::string& path, const std::string& name, std::string_view value,
                   int flags = 0);

@@ -81,22 +81,17 @@ class FuseOverlayfsDriver : public Driver {
     formula.stores = InodeFormula::Stores::kOwnLayer;
     formula.whiteouts = InodeFormula::Whiteouts::kOneEach;
     formula.per_store = kSnapshotStoreInodes;
-    formula.per_snapshot = 1;
+    formula.per_snapshot = 0;
     formula.per_mounted_active = 2;
     formula.per_new_directory = 1;
     formula.per_new_directory_in_old = 1;
     formula.removal_copies_linked_file = true;
     formula.explanation =
-        "per store: the database, its log and the directory of the snapshots; per snapshot: the "
-        "directory that "
-        "holds fs; each new directory gets the marker file .wh..wh..opq, and a device .wh..opq too where its "
-        "parent "
-        "directory is of a lower layer; removing one name of a lower file with several copies it up under "
-        "another that "
-        "lies in a directory looked into before; an active snapshot with a parent has work as well, and "
-        "work/work "
-        "once it was "
-        "mounted; a view of a parent takes nothing";
+        "per store: the database, its log and the directory of the snapshots; per snapshot: nothing but its "
+        "layer; each new directory gets the marker file .wh..wh..opq, and a device .wh..opq too where its "
+        "parent directory is of a lower layer; removing one name of a lower file with several copies it up "
+        "under another that lies in a directory looked into before; an active snapshot with a parent has a "
+        "work directory as well, and work in it once it was mounted; a view of a parent takes nothing";
     return formula;
   }
 

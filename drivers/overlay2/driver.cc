@@ -126,15 +126,13 @@ class Overlay2Driver : public Driver {
     formula.stores = InodeFormula::Stores::kOwnLayer;
     formula.whiteouts = InodeFormula::Whiteouts::kOneShared;
     formula.per_store = kSnapshotStoreInodes;
-    formula.per_snapshot = 1;
+    formula.per_snapshot = 0;
     formula.per_mounted_active = IsOn(options, "index") ? 3 : 2;
     formula.explanation =
-        "per store: the database, its log and the directory of the snapshots; per snapshot: the "
-        "directory that "
-        "holds fs; all names removed during one mount are hard links of one device node, the whiteout of a "
-        "rename is "
-        "a node of its own; an active snapshot with a parent has work as well, and work/work (with index=on "
-        "work/index too) once it was mounted; a view of a parent takes nothing";
+        "per store: the database, its log and the directory of the snapshots; per snapshot: nothing but its "
+        "layer; all names removed during one mount are hard links of one device node, the whiteout of a "
+        "rename is a node of its own; an active snapshot with a parent has a work directory as well, and "
+        "work in it (with index=on index too) once it was mounted; a view of a parent takes nothing";
     return formula;
   }
 

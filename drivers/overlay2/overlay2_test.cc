@@ -30,7 +30,7 @@ class Overlay2Test : public ::testing::Test {
     ASSERT_TRUE(world_->Open().ok());
   }
   Snapshotter& store() { return world_->store(); }
-  std::string Fs(int id) const { return world_->Path("store/snapshots/" + std::to_string(id) + "/fs"); }
+  std::string Fs(int id) const { return world_->Path("store/snapshots/" + std::to_string(id)); }
 
   std::optional<DriverWorld> world_;
 };
@@ -45,7 +45,7 @@ TEST_F(Overlay2Test, MountsHaveTheShapeThatTheirLayersNeed) {
   EXPECT_THAT(*store().View("v2", "two"),
               ElementsAre(Mount{
                   "overlay", "overlay", "", {"lowerdir=" + Fs(2), "lowerdir=" + Fs(1), "ro", "index=on"}}));
-  const std::string work = world_->Path("store/snapshots/7/work");
+  const std::string work = Fs(7) + ".work";
   EXPECT_THAT(*store().Prepare("p2", "two"),
               ElementsAre(Mount{"overlay",
                                 "overlay",
@@ -142,10 +142,10 @@ TEST_F(Overlay2Test, CommitTakesTheWorkDirectoryAwayAndACrashInBetweenIsMended) 
   StartAndOpen({});
   ASSERT_TRUE(world_->AddLayer("one", "", Layer().File("f", "1")).ok());
   ASSERT_TRUE(world_->AddLayer("two", "one", Layer().File("g", "2")).ok());
-  EXPECT_THAT(*ListDir(AT_FDCWD, world_->Path("store/snapshots/2")), ElementsAre("fs"));
+  EXPECT_THAT(*ListDir(AT_FDCWD, world_->Path("store/snapshots")), ElementsAre("1", "2"));
   ASSERT_TRUE(store().Prepare("a", "two").ok());
   // As Commit leaves it when the process dies before the record changes.
-  ASSERT_TRUE(RemoveTree(world_->Path("store/snapshots/3/work")).ok());
+  ASSERT_TRUE(RemoveTree(Fs(3) + ".work").ok());
   const Status mounted = world_->WithMounts(
       store().Mounts("a"), [](const std::string& root) { return WriteFile(root + "/h", "3"); });
   EXPECT_TRUE(mounted.ok()) << mounted.ToString();

@@ -30,16 +30,17 @@ Status CopyRootAttributes(const std::string& from, const std::string& to,
                           const std::vector<std::string>& private_prefixes) {
   struct stat stat = {};
   if (lstat(from.c_str(), &stat) != 0) return Status::Errno("lstat", from);
-  LM_ASSIGN(const std::vector<Xattr> xattrs, ListXattrsAt(AT_FDCWD, from));
+  LM_ASSIGN(const std::vector<std::string> xattrs, ListXattrNamesAt(AT_FDCWD, from));
   struct stat own = {};
   if (lstat(to.c_str(), &own) != 0) return Status::Errno("lstat", to);
   const bool same_owner = own.st_uid == stat.st_uid && own.st_gid == stat.st_gid;
   if (!same_owner && lchown(to.c_str(), stat.st_uid, stat.st_gid) != 0) return Status::Errno("lchown", to);
-  for (const Xattr& xattr : xattrs) {
+  for (const std::string& xattr : xattrs) {
     const bool stays = std::any_of(private_prefixes.begin(), private_prefixes.end(),
-                                   [&](const std::string& prefix) { return xattr.name.starts_with(prefix); });
-    if (!stays && !xattr.name.starts_with(kXfsAccessLists))
-      LM_TRY(SetXattrAt(AT_FDCWD, to, xattr.name, xattr.value));
+                                   [&](const std::string& prefix) { return xattr.starts_with(prefix); });
+    if (stays || xattr.starts_with(kXfsAccessLists)) continue;
+    LM_ASSIGN(const std::string value, GetXattrAt(AT_FDCWD, from, xattr));
+    LM_TRY(SetXattrAt(AT_FDCWD, to, xattr, value));
   }
   // After the owner, whose change takes set-id bits away, and after an access list, which changes the
   // group's.

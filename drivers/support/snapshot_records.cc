@@ -8,8 +8,7 @@ namespace {
 constexpr int64_t kSchemaVersion = 1;
 
 // One process owns the store, so the file stays locked while it is open and the log needs no index in shared
-// memory. The write-ahead log is kept when the store closes: always the same two files. AUTOINCREMENT: the
-// number of a removed snapshot is not given out again.
+// memory. The write-ahead log is kept when the store closes: always the same two files.
 constexpr char kSettings[] =
     "PRAGMA locking_mode = EXCLUSIVE;"
     "PRAGMA journal_mode = WAL;"
@@ -19,7 +18,7 @@ constexpr char kSettings[] =
     "PRAGMA foreign_keys = ON;";
 constexpr char kSchema[] =
     "CREATE TABLE snapshots ("
-    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  id INTEGER PRIMARY KEY,"
     "  name TEXT NOT NULL UNIQUE,"
     "  kind TEXT NOT NULL,"
     "  parent INTEGER REFERENCES snapshots(id),"
@@ -97,11 +96,10 @@ Status SnapshotRecords::Change(bool flushed, const std::function<Status()>& body
   return database_.Run("PRAGMA wal_checkpoint").ok() ? transact() : status;
 }
 
-Result<int64_t> SnapshotRecords::FirstUnusedId() {
+Result<int64_t> SnapshotRecords::LastId() {
   int64_t last = 0;
-  LM_TRY(database_.Run("SELECT seq FROM sqlite_sequence WHERE name = 'snapshots'", {},
-                       [&](const SqlRow& row) { last = row.Int(0); }));
-  return last + 1;
+  LM_TRY(database_.Run("SELECT MAX(id) FROM snapshots", {}, [&](const SqlRow& row) { last = row.Int(0); }));
+  return last;
 }
 
 Status SnapshotRecords::ReadLabels(SnapshotRecord& record) {
@@ -147,8 +145,12 @@ Result<bool> SnapshotRecords::HasChildren(int64_t id) {
   return any;
 }
 
-Status SnapshotRecords::WriteLabels(int64_t id, const Labels& labels) {
+Status SnapshotRecords::ReplaceLabels(int64_t id, const Labels& labels) {
   LM_TRY(database_.Run("DELETE FROM labels WHERE snapshot = ?", {id}));
+  return WriteLabels(id, labels);
+}
+
+Status SnapshotRecords::WriteLabels(int64_t id, const Labels& labels) {
   for (const auto& [key, value] : labels) {
     LM_TRY(database_.Run("INSERT INTO labels(snapshot, key, value) VALUES(?, ?, ?)", {id, key, value}));
   }
@@ -169,7 +171,7 @@ Status SnapshotRecords::Insert(const SnapshotRecord& record) {
 Status SnapshotRecords::UpdateLabels(int64_t id, const Labels& labels, int64_t updated_ns) {
   return Change(false, [&]() -> Status {
     LM_TRY(database_.Run("UPDATE snapshots SET updated_ns = ? WHERE id = ?", {updated_ns, id}));
-    return WriteLabels(id, labels);
+    return ReplaceLabels(id, labels);
   });
 }
 
@@ -181,7 +183,7 @@ Status SnapshotRecords::Commit(const SnapshotRecord& record) {
                       {record.info.name, std::string(KindName(Kind::kCommitted)),
                        ParentValue(record.parent_id), record.info.created_ns, record.info.updated_ns,
                        record.usage.inodes, record.usage.size_bytes, record.id}));
-    return WriteLabels(record.id, record.info.labels);
+    return ReplaceLabels(record.id, record.info.labels);
   });
 }
 

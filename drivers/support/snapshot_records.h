@@ -32,8 +32,8 @@ class SnapshotRecords {
   static Result<SnapshotRecords> Open(const std::string& path);
   void Close() { database_.Close(); }
 
-  // The number that no snapshot, living or removed, ever had.
-  Result<int64_t> FirstUnusedId();
+  // The greatest number of a snapshot that there is; 0 where there is none.
+  Result<int64_t> LastId();
   Result<std::optional<SnapshotRecord>> Find(const std::string& name);
   Result<std::vector<SnapshotRecord>> All();
   Result<std::set<int64_t>> Ids();
@@ -53,6 +53,7 @@ class SnapshotRecords {
   Status Start();
   // A transaction, within the room that the store keeps for itself on a full file system.
   Status Change(bool flushed, const std::function<Status()>& body);
+  Status ReplaceLabels(int64_t id, const Labels& labels);
   Status WriteLabels(int64_t id, const Labels& labels);
   Status ReadLabels(SnapshotRecord& record);
 

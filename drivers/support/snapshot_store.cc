@@ -74,6 +74,8 @@ class SnapshotStore : public Snapshotter {
   Status Close() override;
 
  private:
+  // The numbers for which there is storage, in order.
+  Result<std::vector<int64_t>> StoredIds() const;
   // Destroys what has no record.
   Status Sweep();
   std::string Directory(int64_t id) const { return root_ + "/snapshots/" + std::to_string(id); }
@@ -110,7 +112,9 @@ class SnapshotStore : public Snapshotter {
 Status SnapshotStore::Start() {
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    LM_ASSIGN(next_id_, records_.FirstUnusedId());
+    LM_ASSIGN(const int64_t last, records_.LastId());
+    LM_ASSIGN(const std::vector<int64_t> stored, StoredIds());
+    next_id_ = std::max(last, stored.empty() ? 0 : stored.back()) + 1;
   }
   // A leftover that cannot be destroyed must not keep the committed snapshots from being used.
   if (Status swept = Sweep(); !swept.ok()) log_(swept);
@@ -332,18 +336,27 @@ Status SnapshotStore::Cleanup() {
   return swept.ok() ? settled.WithContext("cleanup") : swept;
 }
 
+Result<std::vector<int64_t>> SnapshotStore::StoredIds() const {
+  LM_ASSIGN(const std::vector<std::string> names, ListDir(AT_FDCWD, root_ + "/snapshots"));
+  std::vector<int64_t> ids;
+  for (const std::string& name : names) {
+    int64_t id = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), id);
+    if (error == std::errc() && end == name.data() + name.size()) ids.push_back(id);
+  }
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
 Status SnapshotStore::Sweep() {
   // First the directory, then the records: what was listed and still lives is in the records by then.
-  LM_ASSIGN(std::vector<std::string> names, ListDir(AT_FDCWD, root_ + "/snapshots"));
+  LM_ASSIGN(const std::vector<int64_t> stored, StoredIds());
   std::vector<int64_t> leftovers;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     LM_TRY(CheckOpen());
     LM_ASSIGN(const std::set<int64_t> known, records_.Ids());
-    for (const std::string& name : names) {
-      int64_t id = 0;
-      const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), id);
-      if (error != std::errc() || end != name.data() + name.size()) continue;
+    for (int64_t id : stored) {
       if (!known.contains(id) && in_flight_.insert(id).second) leftovers.push_back(id);
     }
   }

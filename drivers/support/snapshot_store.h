@@ -4,15 +4,16 @@
 //   ROOT/metadata.db          the records
 //   ROOT/metadata.db-wal      SQLite's write-ahead log; kept, so that a store is always these two files
 //                             (database_room.h: why Remove works on a full file system)
-//   ROOT/snapshots/ID         what the mechanism makes for the snapshot of that number
+//   ROOT/snapshots/ID         what the mechanism makes for the snapshot of that number (and ID.WORD beside
+//   it)
 //
 // Crash safety: a record exists only after its storage does, and storage is destroyed only after its record
-// is gone. Numbers are never used twice; whatever lies below snapshots/ without a record after a crash is
-// destroyed when the store is opened again. A commit, and the removal of a committed snapshot, are flushed
-// before they answer; of the calls after them a power cut (not a crash) may undo the last ones, so that an
-// active snapshot or view may be missing, or may be back without its content, and is to be removed. The data
-// of a snapshot is as durable as its file system makes it (callers that need more sync before Commit, as
-// containerd's do).
+// is gone. No two snapshots have the same number while the store is open; whatever lies below snapshots/
+// without a record after a crash is destroyed when the store is opened again. A commit, and the removal of a
+// committed snapshot, are flushed before they answer; of the calls after them a power cut (not a crash) may
+// undo the last ones, so that an active snapshot or view may be missing, or may be back without its content,
+// and is to be removed. The data of a snapshot is as durable as its file system makes it (callers that need
+// more sync before Commit, as containerd's do).
 //
 // One process has a store open at a time (a lock on ROOT that dies with the process).
 //
@@ -50,7 +51,8 @@ class Mechanism {
  public:
   virtual ~Mechanism() = default;
   // Makes the storage of a new active or view snapshot; `directory` does not exist yet. On failure the store
-  // removes `directory` by Destroy.
+  // removes `directory` by Destroy, and after a crash finds by `directory` what is to be destroyed: what lies
+  // beside it is made after it and removed before it.
   virtual Status Create(const StoredSnapshot& snapshot) = 0;
   virtual Result<std::vector<Mount>> Mounts(const StoredSnapshot& snapshot) = 0;
   // Turns an active snapshot's storage into a committed one's (same directory). Comes before Measure and

@@ -257,12 +257,22 @@ TEST_F(SnapshotStoreTest, RemoveGoesBottomUp) {
   EXPECT_TRUE(store_->Prepare("base", "").ok());
 }
 
-TEST_F(SnapshotStoreTest, ARemovedNumberIsNotUsedAgain) {
+TEST_F(SnapshotStoreTest, ANumberIsUsedOnceWhileTheStoreIsOpen) {
   ASSERT_TRUE(store_->Prepare("a", "").ok());
   ASSERT_TRUE(store_->Remove("a").ok());
-  Reopen();
   ASSERT_TRUE(store_->Prepare("a", "").ok());
   EXPECT_THAT(Directories(), ElementsAre("2"));
+}
+
+TEST_F(SnapshotStoreTest, TheNumberOfALeftoverThatStaysIsNotUsed) {
+  ASSERT_TRUE(store_->Prepare("a", "").ok());
+  state_->hook = [](const std::string& point) {
+    return point == "destroy" ? Status::Errno("unlink", "file", EBUSY) : Status::Ok();
+  };
+  EXPECT_TRUE(store_->Remove("a").ok());
+  Reopen();
+  ASSERT_TRUE(store_->Prepare("a", "").ok());
+  EXPECT_THAT(Directories(), ElementsAre("1", "2"));
 }
 
 TEST_F(SnapshotStoreTest, StorageThatCannotBeDestroyedIsLoggedAndReclaimedLater) {

@@ -7,11 +7,9 @@
 namespace layermark {
 namespace {
 
-std::string LayerOf(const std::string& directory) {
-  return directory + "/fs";
-}
+// The work directory is the layer's neighbour, so that a snapshot costs two directories and not three.
 std::string WorkOf(const std::string& directory) {
-  return directory + "/work";
+  return directory + ".work";
 }
 
 }  // namespace
@@ -19,24 +17,24 @@ std::string WorkOf(const std::string& directory) {
 Status UnionMechanism::Create(const StoredSnapshot& snapshot) {
   const bool has_parent = !snapshot.parent_directories.empty();
   if (snapshot.kind == Kind::kView && has_parent) return Status::Ok();
-  LM_TRY(MakeDirectory(snapshot.directory, 0700));
-  LM_TRY(MakeDirectory(LayerOf(snapshot.directory), 0755));
+  // Before its work directory and removed after it: what has a number and no record is found after a crash.
+  LM_TRY(MakeDirectory(snapshot.directory, 0755));
   if (!has_parent) return Status::Ok();
   LM_TRY(MakeDirectory(WorkOf(snapshot.directory), 0700));
   // The topmost layer's root is the one that the union shows.
-  return CopyRootAttributes(LayerOf(snapshot.parent_directories[0]), LayerOf(snapshot.directory),
+  return CopyRootAttributes(snapshot.parent_directories[0], snapshot.directory,
                             style_.private_xattr_prefixes);
 }
 
 Result<std::vector<Mount>> UnionMechanism::Mounts(const StoredSnapshot& snapshot) {
   const bool view = snapshot.kind == Kind::kView;
   const std::vector<std::string>& parents = snapshot.parent_directories;
-  if (parents.empty()) return std::vector<Mount>{BindOf(LayerOf(snapshot.directory), view)};
-  if (view && parents.size() == 1) return std::vector<Mount>{BindOf(LayerOf(parents[0]), true)};
+  if (parents.empty()) return std::vector<Mount>{BindOf(snapshot.directory, view)};
+  if (view && parents.size() == 1) return std::vector<Mount>{BindOf(parents[0], true)};
   StackSpec spec;
-  for (const std::string& parent : parents) spec.lowers.push_back(LayerOf(parent));
+  spec.lowers = parents;
   if (!view) {
-    spec.upper = LayerOf(snapshot.directory);
+    spec.upper = snapshot.directory;
     spec.work = WorkOf(snapshot.directory);
     // Missing only after a Commit that ended between sealing and its record.
     if (!Exists(spec.work)) LM_TRY(MakeDirectory(spec.work, 0700));
@@ -50,11 +48,12 @@ Status UnionMechanism::Seal(const StoredSnapshot& snapshot) {
 }
 
 Status UnionMechanism::Destroy(int64_t, const std::string& directory) {
+  LM_TRY(RemoveTree(WorkOf(directory)));
   return RemoveTree(directory);
 }
 
 Result<Usage> UnionMechanism::Measure(const StoredSnapshot& snapshot) {
-  return DiskUsage(LayerOf(snapshot.directory));
+  return DiskUsage(snapshot.directory);
 }
 
 Status UnionMechanism::Rebase(const StoredSnapshot&) {
