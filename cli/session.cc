@@ -22,6 +22,7 @@
 #include "scenario/environment.h"
 #include "scenario/examine.h"
 #include "scenario/image_source.h"
+#include "scenario/kernel_log.h"
 #include "scenario/worker.h"
 #include "scenario/workspace.h"
 
@@ -144,6 +145,9 @@ class Session {
     SetDiskDirectory(checked_.out.empty() ? std::filesystem::temp_directory_path().string() : checked_.out);
     record_.environment = CollectEnvironment();
     record_.warnings = EnvironmentWarnings(record_.environment);
+    if (const Result<KernelLog> log = KernelLog::OpenAtEnd(); !log.ok()) {
+      record_.warnings.push_back("the kernel log is not watched: " + log.status().ToString());
+    }
     return Status::Ok();
   }
 

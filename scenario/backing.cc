@@ -157,7 +157,7 @@ struct Backing::State {
   std::string path;
   std::string loop_path;
   std::vector<std::string> mount_options;
-  std::string description;
+  int64_t asked_bytes = 0;
   bool mounted = false;
   bool made_path = false;
 
@@ -207,19 +207,22 @@ const std::string& Backing::path() const {
 const std::string& Backing::file_system() const {
   return state_->file_system;
 }
-const std::string& Backing::description() const {
-  return state_->description;
+std::string Backing::shrunk() const {
+  const BackingSpec& spec = state_->spec;
+  if (spec.kind == "dir" || spec.size_bytes / kMiB >= state_->asked_bytes / kMiB) return "";
+  return spec.kind + " of " + MiBText(spec.size_bytes) + " in " + spec.device + ", not of " +
+         MiBText(state_->asked_bytes) + ": the budget leaves no more";
 }
 
 Result<Backing> Backing::Create(const BackingSpec& spec) {
   auto state = std::make_unique<State>();
   state->spec = spec;
   state->file_system = spec.kind;
+  state->asked_bytes = spec.size_bytes;
   if (spec.kind == "dir") {
     LM_ASSIGN(state->file_system, FileSystemOf(spec.directory));
     LM_ASSIGN(state->path, MakeTempDirectory(spec.directory, "layermark", 0755));
     state->made_path = true;
-    state->description = "dir " + spec.directory;
     return Backing(std::move(state));
   }
 
@@ -231,7 +234,6 @@ Result<Backing> Backing::Create(const BackingSpec& spec) {
     state->mount_options = {"size=" + std::to_string(state->spec.size_bytes), "mode=0755"};
     if (spec.inodes > 0) state->mount_options.push_back("nr_inodes=" + std::to_string(spec.inodes));
     LM_TRY(state->Mount());
-    state->description = "tmpfs " + MiBText(state->spec.size_bytes);
     return Backing(std::move(state));
   }
 
@@ -254,8 +256,6 @@ Result<Backing> Backing::Create(const BackingSpec& spec) {
   Result<std::string> made = RunCommandOk(argv);
   if (!made.ok()) return made.status().WithContext("make " + spec.kind);
   LM_TRY(state->Mount());
-  state->description =
-      spec.kind + " " + MiBText(state->spec.size_bytes) + " on a loop device in " + spec.device;
   return Backing(std::move(state));
 }
 

@@ -44,8 +44,9 @@ class Backing {
   // What can be expected of it: spec().kind, or for kind dir that of the file system which the directory is
   // on, where it is one of the others ("dir" where not).
   const std::string& file_system() const;
-  // "ext4 1024 MiB on a loop device in ram"; for records and messages.
-  const std::string& description() const;
+  // "ext4 of 512 MiB in ram, not of 1024 MiB: the budget leaves no more"; empty where it is as large as was
+  // asked for. For records and messages.
+  std::string shrunk() const;
   // A new empty directory in it, unique, mode 0755; the caller removes it or leaves it to the store's end.
   Result<std::string> NewDirectory(const std::string& prefix);
   // Unmounts and mounts again (drops caches); nothing in it may be in use. Kinds dir and tmpfs: only syncs.

@@ -43,7 +43,7 @@ FAULTS = [
      "static_cast<long>(rest)};", "static_cast<long>(rest - rest)};",
      "overlay2", "oci.times_are_kept_to_the_nanosecond", "stack_unpack"),
     ("layers_are_stacked_upside_down", "drivers/support/union_mechanism.cc",
-     "spec.lowers.push_back(LayerOf(parent));", "spec.lowers.insert(spec.lowers.begin(), LayerOf(parent));",
+     "spec.lowers = parents;", "spec.lowers.assign(parents.rbegin(), parents.rend());",
      "overlay2", "stacking.upper_file_hides_lower", "stack_mount"),
     ("the_comparison_ignores_types", "core/tree/compare.cc",
      "if (expected.type != actual.type) {", "if (expected.type != actual.type && path.empty()) {",

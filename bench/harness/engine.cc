@@ -8,6 +8,7 @@
 #include "bench/harness/run_one.h"
 #include "core/glob.h"
 #include "results/summarise.h"
+#include "scenario/kernel_log.h"
 #include "scenario/worker.h"
 
 namespace layermark {
@@ -59,6 +60,17 @@ void Keep(const WorkloadChoice& choice, const Place& place, OneAnswer answer, Be
   for (auto& [key, s] : series) result.samples.push_back(std::move(s));
 }
 
+// What the kernel complains about while a workload runs makes its answer a wrong one, and its times void.
+void JudgeByKernelLog(KernelLog& log, OneAnswer& answer) {
+  const Result<std::vector<std::string>> problems = log.NewProblems();
+  if (!problems.ok() || problems->empty()) return;
+  std::string reason = "kernel log: " + problems->front();
+  if (problems->size() > 1) reason += fmt::format(" (and {} more)", problems->size() - 1);
+  if (answer.verdict != WorkloadVerdict::kRight) reason += "; " + answer.reason;
+  answer.verdict = WorkloadVerdict::kWrong;
+  answer.reason = std::move(reason);
+}
+
 }  // namespace
 
 std::vector<WorkloadChoice> SelectWorkloads(const std::vector<std::string>& filters,
@@ -83,6 +95,7 @@ Status RunWorkloads(const std::vector<ExaminedInstance>& instances,
   size_t right = 0;
   size_t wrong = 0;
   size_t not_run = 0;
+  Result<KernelLog> log = KernelLog::OpenAtEnd();
   for (const WorkloadChoice& choice : choices) {
     const PairPlan plan = PlanFor(choice, options);
     for (const ExaminedInstance& instance : instances) {
@@ -93,6 +106,7 @@ Status RunWorkloads(const std::vector<ExaminedInstance>& instances,
         answer.reason = "interrupted";
       } else {
         answer = RunInWorker(instance, choice, options, plan);
+        if (log.ok()) JudgeByKernelLog(*log, answer);
       }
       if (answer.verdict == WorkloadVerdict::kWrong)
         progress.Note(fmt::format("wrong: {}: {}", what, answer.reason));

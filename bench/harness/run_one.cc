@@ -19,6 +19,7 @@ struct Outcome {
   Status status;
   bool began = false;  // the backing was there; what goes wrong from here on is a failure, not a gap
   bool verified = false;
+  std::string shrunk;  // of the backing
   Samples samples;
   Figures figures;
 };
@@ -31,6 +32,7 @@ Status RunSteps(const ExaminedInstance& instance, const WorkloadChoice& choice, 
   spec.inodes = info.backing_inodes;
   LM_ASSIGN(Backing backing, Backing::Create(spec));
   outcome.began = true;
+  outcome.shrunk = backing.shrunk();
   WorkloadContext context;
   context.instance = &instance;
   context.backing = &backing;
@@ -81,7 +83,7 @@ std::string RunOne(const ExaminedInstance& instance, const WorkloadChoice& choic
     outcome.status = Internal(e.what());
   }
   json answer;
-  answer["reason"] = outcome.status.ok() ? "" : outcome.status.ToString();
+  answer["reason"] = outcome.status.ok() ? outcome.shrunk : outcome.status.ToString();
   // A time counts only if the answer was right and everything after it worked.
   answer["verdict"] = outcome.status.ok() ? "right" : IsWrongAnswer(outcome.status) ? "wrong" : "not_run";
   answer["failed"] =

@@ -269,6 +269,7 @@ Status RunCases(const ExaminedInstance& instance, const std::vector<const Case*>
                              instance.backing.device),
                  indices.size());
   LM_ASSIGN(Backing backing, Backing::Create(instance.backing));
+  if (!backing.shrunk().empty()) progress.Note(backing.shrunk());
   Result<KernelLog> log = KernelLog::OpenAtEnd();
   if (!log.ok()) progress.Note(fmt::format("the kernel log is not watched: {}", log.status().ToString()));
 
