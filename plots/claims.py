@@ -80,7 +80,7 @@ def timing(data, workload, metric, title, what):
 
 
 def start(data):
-    return timing(data, "container_start", "latency", "How fast?", "Starting a container{}, from prepare to remove, takes")
+    return timing(data, "container_start", "latency", "How fast?", "Starting a container{}, from prepare until its program has ended, takes")
 
 
 def service(data):

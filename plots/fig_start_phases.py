@@ -10,9 +10,9 @@ import figure
 
 NAME = "start_phases"
 TITLE = "Starting a container"
-CAPTION = ("Left: median time from prepare to remove with its 95 % interval; grey tick: the raw twin, the same launcher on a "
-           "bind-mounted directory. Right: how the medians of the phases divide it; the time of a phase stands in its field "
-           "where it fits.")
+CAPTION = ("Left: median time from prepare until the program has ended, with its 95 % interval; grey tick: the raw twin, the "
+           "same launcher on a bind-mounted directory. Right: the medians of the phases of one start and of its teardown "
+           "(unmount, remove), one container at a time; the time of a phase stands in its field where it fits.")
 WORKLOAD = "container_start"
 
 
@@ -69,9 +69,12 @@ def draw(data):
         title = "whole start" + (f" ({common.params_text(params)})" if params else "")
         figure.dot_panel(axes[2 * number], data, totals, "ns", "latency", title, raw, ratios)
         phases = {m: {s: row for (s, k), row in data.rows(WORKLOAD, m).items() if k == key} for m in metrics}
+        if not any(phases.values()):  # several at a time have no phases that follow each other
+            axes[2 * number + 1].remove()
+            continue
         narrow = figure.columns_for(data, totals, 2) == 1
         share_panel(axes[2 * number + 1], [s for s in data.series if s in totals], phases, colours, 21 if narrow else 15)
-        axes[2 * number + 1].set_title("phases" + (f" ({common.params_text(params)})" if params else ""), loc="left")
+        axes[2 * number + 1].set_title("start and teardown" + (f" ({common.params_text(params)})" if params else ""), loc="left")
     patches = [matplotlib.patches.Patch(color=colours[m][0], label=m.removeprefix("phase_")) for m in metrics]
     if patches:
         plot.legend(handles=patches, loc="lower left", bbox_to_anchor=(0.01, 0), ncol=len(patches), handlelength=1.2,
