@@ -84,4 +84,19 @@ Status FixtureWorkload::OpenFixture() {
   return Status::Ok();
 }
 
+std::unique_ptr<Side> FixtureWorkload::OnFreshSnapshot(const std::string& parent,
+                                                       FunctionSide::Operation operation) {
+  return std::make_unique<FunctionSide>(
+      std::move(operation),
+      [this, parent]() -> Status {
+        key_ = NextKey("k");
+        LM_ASSIGN(fresh_, fixture().subject().Prepare(key_, parent));
+        return Status::Ok();
+      },
+      [this]() -> Status {
+        LM_TRY(fresh_.Unmount());
+        return api().Remove(key_);
+      });
+}
+
 }  // namespace layermark

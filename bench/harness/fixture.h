@@ -63,6 +63,9 @@ class FixtureWorkload : public Workload {
   Status OpenFixture();
   Fixture& fixture() { return *fixture_; }
   Snapshotter& api() { return fixture_->api(); }
+  // A side that works on fresh(), each time a fresh one on `parent`; its making and removal are not timed.
+  std::unique_ptr<Side> OnFreshSnapshot(const std::string& parent, FunctionSide::Operation operation);
+  MountedSnapshot& fresh() { return fresh_; }
   std::string NextKey(const std::string& prefix) { return prefix + std::to_string(next_++); }
 
   const WorkloadContext context_;
@@ -70,6 +73,8 @@ class FixtureWorkload : public Workload {
 
  private:
   std::unique_ptr<Fixture> fixture_;
+  MountedSnapshot fresh_;
+  std::string key_;
   int64_t next_ = 0;
 };
 

@@ -50,17 +50,7 @@ class CopyUp : public FixtureWorkload {
     LM_TRY(MakeDirs(fixture().raw_directory() + "/tree"));
     LM_ASSIGN(raw_root_, Open(fixture().raw_directory() + "/tree", O_RDONLY | O_DIRECTORY));
     LM_TRY(ApplyLayer(layer_, raw_root_.get()));
-    driver_ =
-        std::make_unique<FunctionSide>([this](Stopwatch&) { return Apply(change, snapshot_.root_fd()); },
-                                       [this]() -> Status {
-                                         key_ = NextKey("k");
-                                         LM_ASSIGN(snapshot_, fixture().subject().Prepare(key_, "base"));
-                                         return Status::Ok();
-                                       },
-                                       [this]() -> Status {
-                                         LM_TRY(snapshot_.Unmount());
-                                         return api().Remove(key_);
-                                       });
+    driver_ = OnFreshSnapshot("base", [this](Stopwatch&) { return Apply(change, fresh().root_fd()); });
     raw_ = std::make_unique<FunctionSide>([this](Stopwatch&) { return Apply(change, raw_root_.get()); },
                                           [this]() -> Status {
                                             // The same file again, in its first state; only what the change
@@ -111,8 +101,6 @@ class CopyUp : public FixtureWorkload {
   Layer layer_;
   Manifest base_;
   Fd raw_root_;
-  MountedSnapshot snapshot_;
-  std::string key_;
 };
 
 const ParamValues kSizes = {{"4KiB"},

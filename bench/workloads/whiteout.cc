@@ -116,17 +116,7 @@ class WhiteoutRecreate : public FixtureWorkload {
     LM_TRY(OpenFixture());
     layer_ = Directory(static_cast<int>(context_.Number("files")));
     LM_TRY(fixture().subject().CommitLayer("base", "", layer_));
-    driver_ =
-        std::make_unique<FunctionSide>([this](Stopwatch&) { return Recreate(snapshot_.root_fd()); },
-                                       [this]() -> Status {
-                                         key_ = NextKey("k");
-                                         LM_ASSIGN(snapshot_, fixture().subject().Prepare(key_, "base"));
-                                         return Status::Ok();
-                                       },
-                                       [this]() -> Status {
-                                         LM_TRY(snapshot_.Unmount());
-                                         return api().Remove(key_);
-                                       });
+    driver_ = OnFreshSnapshot("base", [this](Stopwatch&) { return Recreate(fresh().root_fd()); });
     raw_ = std::make_unique<FunctionSide>([this](Stopwatch&) { return Recreate(raw_root_.get()); },
                                           [this]() -> Status {
                                             LM_ASSIGN(raw_root_, RawTree(fixture(), "tree", layer_));
@@ -163,9 +153,7 @@ class WhiteoutRecreate : public FixtureWorkload {
   }
 
   Layer layer_;
-  MountedSnapshot snapshot_;
   Fd raw_root_;
-  std::string key_;
 };
 
 LM_WORKLOAD(whiteout_recreate,
