@@ -36,6 +36,15 @@ Status MountedSnapshot::Remount() {
   return Status::Ok();
 }
 
+Status MountedSnapshot::Remount(Snapshotter& api) {
+  root_ = Fd();
+  LM_TRY(mounted_.Unmount());
+  LM_ASSIGN(mounts_, api.Mounts(key_));
+  LM_ASSIGN(mounted_, MountAll(mounts_, path_));
+  LM_ASSIGN(root_, layermark::Open(path_, O_RDONLY | O_DIRECTORY));
+  return Status::Ok();
+}
+
 Result<Subject> Subject::Open(const InstanceSpec& instance, Backing& backing) {
   Subject subject;
   subject.instance_ = instance;

@@ -40,8 +40,10 @@ class MountedSnapshot {
   std::string upper() const { return mounts_.empty() ? "" : MountOption(mounts_.back(), "upperdir"); }
 
   Status Unmount();
-  // Unmounts and mounts the same again.
+  // Unmounts and mounts the same again: a stack by hand, or where nothing but the mount is asked about.
   Status Remount();
+  // Unmounts, and mounts what the driver now names for this key, as a container engine does at each start.
+  Status Remount(Snapshotter& api);
 
  private:
   std::string key_, path_;

@@ -61,7 +61,7 @@ class WhiteoutUnlink : public FixtureWorkload {
     LM_ASSIGN(MountedSnapshot snapshot, fixture().subject().Prepare("verify", "base"));
     for (int i = 0; i < 50; ++i) LM_TRY(Unlink(snapshot.root_fd(), i));
     LM_ASSIGN(std::vector<std::string> names, ListDir(snapshot.root_fd(), "d"));
-    LM_TRY(snapshot.Remount());
+    LM_TRY(snapshot.Remount(api()));
     LM_ASSIGN(std::vector<std::string> again, ListDir(snapshot.root_fd(), "d"));
     LM_TRY(snapshot.Unmount());
     LM_TRY(api().Remove("verify"));
@@ -136,7 +136,7 @@ class WhiteoutRecreate : public FixtureWorkload {
       }
       if (ExistsAt(snapshot.root_fd(), FileName(0)))
         return WrongAnswer("a removed file can be reached by name");
-      if (round == 0) LM_TRY(snapshot.Remount());
+      if (round == 0) LM_TRY(snapshot.Remount(api()));
     }
     LM_TRY(snapshot.Unmount());
     LM_TRY(api().Remove("verify"));
@@ -186,7 +186,7 @@ class WhiteoutList : public FixtureWorkload {
     // A fresh mount has no cached listing of the merged directory.
     driver_ = std::make_unique<FunctionSide>(
         [this](Stopwatch&) { return ListDir(snapshot_.root_fd(), "d").status(); },
-        [this] { return snapshot_.Remount(); });
+        [this] { return snapshot_.Remount(api()); });
     raw_ =
         std::make_unique<FunctionSide>([this](Stopwatch&) { return ListDir(raw_root_.get(), "d").status(); });
     return Status::Ok();

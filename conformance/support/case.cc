@@ -194,7 +194,7 @@ void CaseContext::When(const std::function<void(Ops&)>& act, const WhenOptions& 
   Result<Manifest> first = ReadManifest(mounted->root_fd());
   if (Ok(first, "reading the mounted tree")) SameTree(*reference, *first, "mounted", when.compare);
   if (when.remount) {
-    if (!Ok(mounted->Remount(), "unmount and mount again")) return;
+    if (!Ok(mounted->Remount(subject().api()), "unmount and mount again")) return;
     Result<Manifest> second = ReadManifest(mounted->root_fd());
     if (Ok(second, "reading the tree mounted again"))
       SameTree(*reference, *second, "mounted again", when.compare);
