@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "cli/table.h"
 #include "results/export_junit.h"
@@ -21,6 +22,11 @@ std::string FirstLine(const std::string& text, size_t limit = 300) {
   std::string line = text.substr(0, text.find('\n'));
   if (line.size() > limit) line = line.substr(0, limit) + "...";
   return line;
+}
+
+// Nothing of it was done: it has taken no time.
+bool WasNotRun(const ConformanceRow& row) {
+  return row.verdict == Verdict::kError && row.seconds == 0;
 }
 
 std::string Number(size_t n) {
@@ -59,11 +65,24 @@ std::string VerdictsText(const Record& record) {
 
 std::string FindingsText(const Record& record) {
   std::string out;
+  // What could not be begun for one reason (an interrupt, no backing store) can be every case of an instance:
+  // such a row stands for all that are like it.
+  std::map<std::pair<Place, std::string>, size_t> not_run;
+  for (const ConformanceRow& row : record.conformance) {
+    if (WasNotRun(row)) ++not_run[{row.place, row.reason}];
+  }
   for (const ConformanceRow& row : record.conformance) {
     if (row.verdict == Verdict::kPass || row.verdict == Verdict::kXfail || row.verdict == Verdict::kSkip)
       continue;
-    out += fmt::format("{}: {} {}\n    {}\n    again: {}\n", VerdictName(row.verdict), row.case_name,
-                       PlaceText(row.place), FirstLine(row.reason), row.reproduce);
+    size_t others = 0;
+    if (WasNotRun(row)) {
+      size_t& like_it = not_run[{row.place, row.reason}];
+      if (like_it == 0) continue;
+      others = std::exchange(like_it, 0) - 1;
+    }
+    out += fmt::format("{}: {}{} {}\n    {}\n    again: {}\n", VerdictName(row.verdict), row.case_name,
+                       others > 0 ? fmt::format(" and {} more", others) : "", PlaceText(row.place),
+                       FirstLine(row.reason), row.reproduce);
   }
   for (const WorkloadRow& row : record.workloads) {
     if (row.verdict != WorkloadVerdict::kWrong) continue;
@@ -71,14 +90,14 @@ std::string FindingsText(const Record& record) {
                        PlaceText(row.place), FirstLine(row.reason));
   }
   // What could not run for want of something, each reason once.
-  std::map<std::string, std::set<std::string>> not_run;
+  std::map<std::string, std::set<std::string>> wanting;
   for (const WorkloadRow& row : record.workloads) {
     if (row.verdict == WorkloadVerdict::kNotRun) {
-      not_run[FirstLine(row.reason)].insert(
+      wanting[FirstLine(row.reason)].insert(
           fmt::format("{} {} {}", row.workload, ParamsText(row.params), row.place.instance));
     }
   }
-  for (const auto& [reason, what] : not_run) {
+  for (const auto& [reason, what] : wanting) {
     out += fmt::format("not run: {}{}\n    {}\n", *what.begin(),
                        what.size() > 1 ? fmt::format(" and {} more", what.size() - 1) : "", reason);
   }

@@ -120,12 +120,12 @@ class Session {
     if (exit == kExitPass && !plan_.benchmark_arguments.empty()) return GoogleBenchmark();
     if (exit != kExitUsage) {
       if (plan_.conformance) exit = WorseExit(exit, Conformance());
-      if (plan_.workloads && !Interrupted()) exit = WorseExit(exit, Workloads());
+      if (plan_.workloads) exit = WorseExit(exit, Workloads());
     }
     record_.environment.numbers["load_after"] = LoadAverage();
     record_.run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     record_.complete = !Interrupted() && exit != kExitUsage;
-    if (Interrupted()) exit = kExitInterrupted;
+    if (Interrupted()) exit = WorseExit(exit, kExitInterrupted);
     return WorseExit(exit, Finish());
   }
 
@@ -153,10 +153,12 @@ class Session {
 
   int Examine() {
     int exit = kExitPass;
-    for (size_t i = 0; i < checked_.instances.size() && !Interrupted(); ++i) {
-      examined_.push_back(layermark::Examine(checked_.instances[i], checked_.backings[i]));
+    for (size_t i = 0; i < checked_.instances.size(); ++i) {
+      const auto look = Interrupted() ? Unreached : layermark::Examine;
+      examined_.push_back(look(checked_.instances[i], checked_.backings[i]));
       const ExaminedInstance& e = examined_.back();
       record_.drivers.push_back(e.row());
+      if (!e.reached) continue;
       if (e.available) {
         if (!e.reason.empty()) progress_.Note(fmt::format("{}: {}", e.instance.name(), e.reason));
         continue;
@@ -178,18 +180,13 @@ class Session {
     options.image = &*checked_.image;
     options.expected = checked_.expected;
     int exit = kExitPass;
-    for (const ExaminedInstance& e : examined_) {
-      if (Interrupted()) break;
-      if (!e.available) {
-        SkipCases(e, checked_.cases, record_.conformance);
-        continue;
-      }
-      if (Status s = RunCases(e, checked_.cases, options, progress_, record_.conformance); !s.ok()) {
-        progress_.Note(fmt::format("{}: {}", e.instance.name(), s.ToString()));
-        record_.warnings.push_back(
-            fmt::format("conformance of {} ended early: {}", e.instance.name(), s.ToString()));
-        exit = kExitUsage;  // the others go on
-      }
+    for (const auto& [instance, status] :
+         CheckInstances(examined_, checked_.cases, options, progress_, record_.conformance)) {
+      if (status.code() == Code::kCancelled) continue;  // the whole run says so
+      const std::string name = instance->instance.name();
+      progress_.Note(fmt::format("{}: {}", name, status.ToString()));
+      record_.warnings.push_back(fmt::format("conformance of {} ended early: {}", name, status.ToString()));
+      exit = kExitUsage;  // the others went on
     }
     const bool finding =
         std::any_of(record_.conformance.begin(), record_.conformance.end(), [](const auto& row) {

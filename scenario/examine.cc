@@ -6,6 +6,7 @@
 
 #include "drivers/breach.h"
 #include "scenario/capability_probes.h"
+#include "scenario/worker.h"
 
 namespace layermark {
 
@@ -115,6 +116,16 @@ ExaminedInstance Examine(const InstanceSpec& instance, const BackingSpec& backin
   }
   examined.available = true;
   return examined;
+}
+
+ExaminedInstance Unreached(const InstanceSpec& instance, const BackingSpec& backing) {
+  ExaminedInstance unreached;
+  unreached.instance = instance;
+  unreached.backing = backing;
+  unreached.declared = instance.driver->capabilities(instance.options, backing.name());
+  unreached.reached = false;
+  unreached.reason = kInterruptedBeforeItRan;
+  return unreached;
 }
 
 }  // namespace layermark

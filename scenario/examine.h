@@ -20,6 +20,7 @@ namespace layermark {
 struct ExaminedInstance {
   InstanceSpec instance;
   BackingSpec backing;
+  bool reached = true;  // false: an interrupt came before it was examined, so nothing below is known
   bool available = false;
   std::string reason;  // why not: call and errno. If available: what kept its capabilities from being probed
   std::string version;
@@ -48,6 +49,9 @@ BackingSpec DefaultBacking(const InstanceSpec& instance, const std::string& devi
 // probe succeeds while its snapshots cannot be probed is available: it runs, with what it declares, and its
 // cases say what is wrong. REQUIRES: workspace; single thread.
 ExaminedInstance Examine(const InstanceSpec& instance, const BackingSpec& backing);
+
+// One that an interrupt kept from being examined: not available, and no claim that it could not run here.
+ExaminedInstance Unreached(const InstanceSpec& instance, const BackingSpec& backing);
 
 }  // namespace layermark
 

@@ -40,6 +40,8 @@ Status RunWorkers(std::vector<WorkerJob> jobs, int parallel,
 // SIGINT/SIGTERM set a flag instead of ending the process; call once, early.
 void InstallInterruptHandler();
 bool Interrupted();
+// The reason of what was selected and never begun because of that.
+inline constexpr const char* kInterruptedBeforeItRan = "interrupted before it ran";
 
 }  // namespace layermark
 

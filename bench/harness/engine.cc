@@ -101,13 +101,8 @@ Status RunWorkloads(const std::vector<ExaminedInstance>& instances,
     for (const ExaminedInstance& instance : instances) {
       const std::string what = fmt::format("{} {} {}", choice.entry->info.name, ParamsText(choice.params),
                                            instance.instance.name());
-      OneAnswer answer;
-      if (Interrupted()) {
-        answer.reason = "interrupted";
-      } else {
-        answer = RunInWorker(instance, choice, options, plan);
-        if (log.ok()) JudgeByKernelLog(*log, answer);
-      }
+      OneAnswer answer = RunInWorker(instance, choice, options, plan);
+      if (log.ok()) JudgeByKernelLog(*log, answer);
       if (answer.verdict == WorkloadVerdict::kWrong)
         progress.Note(fmt::format("wrong: {}: {}", what, answer.reason));
       if (answer.failed) {

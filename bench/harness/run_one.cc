@@ -133,6 +133,10 @@ OneAnswer RunInWorker(const ExaminedInstance& instance, const WorkloadChoice& ch
                       const BenchOptions& options, const PairPlan& plan) {
   OneAnswer answer;
   const WorkloadInfo& info = choice.entry->info;
+  if (!instance.reached) {
+    answer.reason = kInterruptedBeforeItRan;
+    return answer;
+  }
   if (!instance.available) {
     answer.reason = fmt::format("driver cannot run here: {}", instance.reason);
     return answer;
@@ -144,6 +148,10 @@ OneAnswer RunInWorker(const ExaminedInstance& instance, const WorkloadChoice& ch
   }
   if (auto why = instance.WhyMissing(needs)) {
     answer.reason = *why;
+    return answer;
+  }
+  if (Interrupted()) {
+    answer.reason = kInterruptedBeforeItRan;
     return answer;
   }
   WorkerJob job;
@@ -165,10 +173,9 @@ OneAnswer RunInWorker(const ExaminedInstance& instance, const WorkloadChoice& ch
     return true;
   });
   if (!ran.ok()) {
-    answer.reason = ran.ToString();
     answer.failed = ran.code() != Code::kCancelled;
+    answer.reason = answer.failed ? ran.ToString() : "interrupted while it ran";
   }
-  if (answer.verdict == WorkloadVerdict::kNotRun && answer.reason.empty()) answer.reason = "interrupted";
   return answer;
 }
 

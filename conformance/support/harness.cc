@@ -9,6 +9,7 @@
 #include <sstream>
 #include <utility>
 
+#include "conformance/support/verdict.h"
 #include "core/glob.h"
 #include "drivers/breach.h"
 #include "scenario/kernel_log.h"
@@ -94,59 +95,43 @@ std::string RunOne(const ExaminedInstance& instance, const Case& c, Backing& sha
   return answer.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-// The verdict before expected failures are looked at. Answers whether the driver's program hung.
-bool Judge(const WorkerAnswer& answer, ConformanceRow& row) {
-  row.seconds = answer.seconds;
-  if (answer.status.timed_out) {
-    row.verdict = Verdict::kTimeout;
-    row.reason = fmt::format("no answer after {:.1f} s", answer.seconds);
-    return false;
-  }
-  const json parsed = json::parse(answer.text, nullptr, false);
-  if (!answer.status.success() || !parsed.is_object()) {
-    row.verdict = Verdict::kError;
-    row.reason = fmt::format("the worker ended without an answer: {}", answer.status.ToString());
-    return false;
-  }
-  const std::string failures = parsed.value("failures", "");
-  const std::string error = parsed.value("error", "");
-  const std::string skip = parsed.value("skip", "");
-  if (!failures.empty()) {
-    row.verdict = Verdict::kFail;
-    row.reason = failures;
-  } else if (!error.empty()) {
-    row.verdict = Verdict::kError;
-    row.reason = error;
-  } else if (!skip.empty()) {
-    row.verdict = Verdict::kSkip;
-    row.reason = skip;
-  } else {
-    row.verdict = Verdict::kPass;
-  }
-  return parsed.value("hung", false);
-}
-
-void ApplyExpectations(const ExaminedInstance& instance, const CheckOptions& options, ConformanceRow& row) {
-  if (row.verdict == Verdict::kFail) {
-    const ExpectedFailure* expected =
-        FindExpected(options.expected, instance.deviation_context(), row.case_name, row.reason);
-    if (expected == nullptr) return;
-    row.verdict = Verdict::kXfail;
-    row.reason = fmt::format("{}{}\n{}", expected->cause,
-                             expected->link.empty() ? "" : " (" + expected->link + ")", row.reason);
-  } else if (row.verdict == Verdict::kPass) {
-    const ExpectedFailure* expected =
-        FindExpected(options.expected, instance.deviation_context(), row.case_name, "");
-    if (expected == nullptr) return;
-    row.verdict = Verdict::kXpass;
-    row.reason = fmt::format("expected to fail and passes: {}", expected->cause);
-  }
-}
-
 std::vector<std::string> DeclaredKernelLines(const std::vector<const Case*>& cases) {
   std::vector<std::string> lines;
   for (const Case* c : cases) lines.insert(lines.end(), c->info.kernel_log.begin(), c->info.kernel_log.end());
   return lines;
+}
+
+// A row for each case: skip where a capability is missing, else the error that it was not reached, which
+// stands until the case has run. Answers the indices of the latter.
+std::vector<size_t> AddRows(const ExaminedInstance& instance, const std::vector<const Case*>& cases,
+                            const CheckOptions& options, std::vector<ConformanceRow>& rows) {
+  std::vector<size_t> indices;
+  for (size_t i = 0; i < cases.size(); ++i) {
+    ConformanceRow row = RowFor(instance, *cases[i], options);
+    row.verdict = Verdict::kError;
+    row.reason = kInterruptedBeforeItRan;
+    // Of an instance that was not examined nobody knows what it is missing.
+    const auto why = instance.reached ? instance.WhyMissing(cases[i]->info.needs) : std::nullopt;
+    if (why) {
+      row.verdict = Verdict::kSkip;
+      row.reason = *why;
+    } else {
+      indices.push_back(i);
+    }
+    rows.push_back(std::move(row));
+  }
+  return indices;
+}
+
+// The rows of those that did not answer say why.
+void NotRun(const std::vector<size_t>& indices, const std::vector<bool>& answered, const std::string& why,
+            std::vector<ConformanceRow>& rows, size_t base) {
+  for (size_t i = 0; i < indices.size(); ++i) {
+    if (answered[i]) continue;
+    ConformanceRow& row = rows[base + indices[i]];
+    row.verdict = Verdict::kError;
+    row.reason = "not run: " + why;
+  }
 }
 
 // Runs the selected indices; verdicts go into rows[base + index].
@@ -174,7 +159,7 @@ Status RunBatch(const ExaminedInstance& instance, const std::vector<const Case*>
       ++hung;
       how = row.reason.substr(0, row.reason.find('\n'));
     }
-    ApplyExpectations(instance, options, row);
+    ApplyExpectations(options.expected, instance.deviation_context(), row);
     if (row.verdict != Verdict::kPass && row.verdict != Verdict::kSkip && row.verdict != Verdict::kXfail) {
       progress.Note(fmt::format("{} {} {}\n{}", VerdictName(row.verdict), row.place.instance, row.case_name,
                                 row.reason));
@@ -182,11 +167,11 @@ Status RunBatch(const ExaminedInstance& instance, const std::vector<const Case*>
     progress.Step(row.case_name);
     return hung < kMaxHungCases;
   });
-  for (size_t i = 0; i < indices.size() && hung >= kMaxHungCases; ++i) {
-    if (answered[i]) continue;
-    ConformanceRow& row = rows[base + indices[i]];
-    row.verdict = Verdict::kError;
-    row.reason = fmt::format("not run: the driver hung in {} cases before, the last time: {}", hung, how);
+  if (hung >= kMaxHungCases) {
+    NotRun(indices, answered, fmt::format("the driver hung in {} cases before, the last time: {}", hung, how),
+           rows, base);
+  } else if (!status.ok() && status.code() != Code::kCancelled) {
+    NotRun(indices, answered, status.ToString(), rows, base);
   }
   return status;
 }
@@ -253,27 +238,28 @@ void SkipCases(const ExaminedInstance& instance, const std::vector<const Case*>&
 Status RunCases(const ExaminedInstance& instance, const std::vector<const Case*>& cases,
                 const CheckOptions& options, Progress& progress, std::vector<ConformanceRow>& rows) {
   const size_t base = rows.size();
-  std::vector<size_t> indices;
-  for (size_t i = 0; i < cases.size(); ++i) {
-    ConformanceRow row = RowFor(instance, *cases[i], options);
-    row.reason = "interrupted before it ran";
-    if (auto why = instance.WhyMissing(cases[i]->info.needs)) {
-      row.verdict = Verdict::kSkip;
-      row.reason = *why;
-    } else {
-      indices.push_back(i);
-    }
-    rows.push_back(std::move(row));
-  }
+  const std::vector<size_t> indices = AddRows(instance, cases, options, rows);
   progress.Begin(fmt::format("check {} on {} ({})", instance.instance.name(), instance.backing.name(),
                              instance.backing.device),
                  indices.size());
-  LM_ASSIGN(Backing backing, Backing::Create(instance.backing));
+  Result<Backing> made = Backing::Create(instance.backing);
+  if (!made.ok()) {
+    const Status why = made.status().WithContext(fmt::format("no {} backing", instance.backing.name()));
+    NotRun(indices, std::vector<bool>(indices.size(), false), why.ToString(), rows, base);
+    progress.End(fmt::format("not run: {}", why.ToString()));
+    return why;
+  }
+  Backing backing = std::move(made).value();
   if (!backing.shrunk().empty()) progress.Note(backing.shrunk());
   Result<KernelLog> log = KernelLog::OpenAtEnd();
   if (!log.ok()) progress.Note(fmt::format("the kernel log is not watched: {}", log.status().ToString()));
 
-  LM_TRY(RunBatch(instance, cases, indices, backing, options, options.parallel, progress, rows, base));
+  const Status ran =
+      RunBatch(instance, cases, indices, backing, options, options.parallel, progress, rows, base);
+  if (!ran.ok()) {
+    progress.End(fmt::format("ended early: {}", ran.ToString()));
+    return ran;
+  }
   if (log.ok() && !Interrupted()) {
     const auto problems = log->NewProblems(DeclaredKernelLines(cases));
     if (problems.ok() && !problems->empty()) {
@@ -288,6 +274,22 @@ Status RunCases(const ExaminedInstance& instance, const std::vector<const Case*>
   }
   progress.End(summary);
   return backing.Close();
+}
+
+std::vector<InstanceStatus> CheckInstances(const std::vector<ExaminedInstance>& instances,
+                                           const std::vector<const Case*>& cases, const CheckOptions& options,
+                                           Progress& progress, std::vector<ConformanceRow>& rows) {
+  std::vector<InstanceStatus> ended;
+  for (const ExaminedInstance& instance : instances) {
+    if (instance.reached && !instance.available) {
+      SkipCases(instance, cases, rows);
+    } else if (Interrupted()) {
+      AddRows(instance, cases, options, rows);
+    } else if (Status s = RunCases(instance, cases, options, progress, rows); !s.ok()) {
+      ended.push_back({&instance, std::move(s)});
+    }
+  }
+  return ended;
 }
 
 }  // namespace layermark

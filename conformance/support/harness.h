@@ -32,10 +32,21 @@ std::vector<const Case*> SelectCases(const std::vector<std::string>& filters, in
 
 // Runs `cases` on one available instance: a fresh backing, workers, expected failures applied, kernel log
 // looked at (lines that no case declares are found again one case at a time and fail it). Appends one row per
-// case, also for those an interrupt kept from running (verdict error, "interrupted"). Fails only where
-// nothing could be run at all.
+// case; one that could not be begun has verdict error and the reason: an interrupt, no backing store, no
+// worker. Fails where the cases could not all be begun (kCancelled: an interrupt).
 Status RunCases(const ExaminedInstance& instance, const std::vector<const Case*>& cases,
                 const CheckOptions& options, Progress& progress, std::vector<ConformanceRow>& rows);
+
+struct InstanceStatus {
+  const ExaminedInstance* instance = nullptr;
+  Status status;
+};
+// Runs `cases` on the instances one after the other, so that each has a row for each case whatever happens:
+// those that cannot run here are skipped, those that an interrupt came before have verdict error. Answers the
+// instances whose RunCases failed; the others go on.
+std::vector<InstanceStatus> CheckInstances(const std::vector<ExaminedInstance>& instances,
+                                           const std::vector<const Case*>& cases, const CheckOptions& options,
+                                           Progress& progress, std::vector<ConformanceRow>& rows);
 
 // The rows of an instance that cannot run: skip, with the reason.
 void SkipCases(const ExaminedInstance& instance, const std::vector<const Case*>& cases,
