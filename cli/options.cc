@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "drivers/registry.h"
 #include "scenario/examine.h"
@@ -133,7 +134,7 @@ Result<double> ParseDuration(const std::string& text) {
     double number = 0;
     auto [next, error] = std::from_chars(p, end, number);
     double unit = 1;
-    if (error != std::errc() || number < 0)
+    if (error != std::errc() || number < 0 || !std::isfinite(number))  // "inf" and "nan" are numbers to it
       return InvalidArgument(fmt::format("--budget {}: not a duration", text));
     if (next < end) {
       if (*next == 's') {

@@ -1,0 +1,13 @@
+// The program behind main: parses the command line and runs one subcommand.
+#ifndef LAYERMARK_CLI_PROGRAM_H_
+#define LAYERMARK_CLI_PROGRAM_H_
+
+namespace layermark {
+
+// Returns the exit status. A command line that is refused costs one line on standard error and kExitUsage,
+// and nothing was touched. Exceptions of the libraries beneath can leave it.
+int RunProgram(int argc, const char* const* argv);
+
+}  // namespace layermark
+
+#endif  // LAYERMARK_CLI_PROGRAM_H_
