@@ -17,6 +17,12 @@
 namespace layermark {
 namespace {
 
+// POSIX lets a directory that is not empty be told by either error; XFS says EEXIST where others say
+// ENOTEMPTY.
+int NotEmpty(int error) {
+  return error == EEXIST ? ENOTEMPTY : error;
+}
+
 constexpr size_t kShownBytes = 48;
 
 // Content for a log line: short text as it is, long or binary content shortened with its digest.
@@ -152,7 +158,7 @@ int Ops::Mkdir(const std::string& path, mode_t mode) {
 }
 
 int Ops::Rmdir(const std::string& path) {
-  return Record(fmt::format("rmdir({})", path), Sys(unlinkat(root_.get(), At(path), AT_REMOVEDIR)));
+  return Record(fmt::format("rmdir({})", path), NotEmpty(Sys(unlinkat(root_.get(), At(path), AT_REMOVEDIR))));
 }
 
 int Ops::Unlink(const std::string& path) {
@@ -160,7 +166,8 @@ int Ops::Unlink(const std::string& path) {
 }
 
 int Ops::Rename(const std::string& from, const std::string& to, unsigned flags) {
-  const int error = Sys(renameat2(root_.get(), At(from), root_.get(), At(to), flags));
+  int error = Sys(renameat2(root_.get(), At(from), root_.get(), At(to), flags));
+  if (flags == 0) error = NotEmpty(error);
   return Record(flags == 0 ? fmt::format("rename({}, {})", from, to)
                            : fmt::format("rename({}, {}, flags {:#x})", from, to, flags),
                 error);
