@@ -21,13 +21,21 @@ std::string NeedsText(const std::vector<Capability>& needs) {
   return text;
 }
 
-int ListCases(const CommonOptions& options) {
+// An entry of three lines each: claims are sentences, which the columns of a table would break up.
+// `one_line`: for programs, the name and the source with a tab between them.
+int ListCases(const CommonOptions& options, bool one_line) {
   const std::vector<const Case*> cases = SelectCases(options.filters);
   if (cases.empty()) return UsageError(fmt::format("--filter {}: matches no case", options.filters.front()));
-  Table table({"case", "claim", "needs", "source"});
-  for (const Case* c : cases)
-    table.Add({c->info.full_name(), c->info.claim, NeedsText(c->info.needs), c->info.source});
-  fmt::print("{}\n{} cases\n", table.Text(), cases.size());
+  for (const Case* c : cases) {
+    const CaseInfo& info = c->info;
+    if (one_line) {
+      fmt::print("{}\t{}\n", info.full_name(), info.source);
+      continue;
+    }
+    fmt::print("{}\n    {}\n    source: {}\n", info.full_name(), info.claim, info.source);
+    if (!info.needs.empty()) fmt::print("    needs: {}\n", NeedsText(info.needs));
+  }
+  if (!one_line) fmt::print("\n{} cases\n", cases.size());
   return kExitPass;
 }
 
@@ -62,7 +70,9 @@ void AddCasesCommand(CLI::App& app, Invocation& invocation) {
       app.add_subcommand("cases", "the conformance cases: what each claims, needs and comes from");
   auto options = std::make_shared<CommonOptions>();
   AddCommonFlags(*command, *options, kFlagFilter);
-  command->callback([=, &invocation] { invocation.run = [=] { return ListCases(*options); }; });
+  auto one_line = std::make_shared<bool>(false);
+  command->add_flag("--list", *one_line, "one line each: the name, a tab, the source");
+  command->callback([=, &invocation] { invocation.run = [=] { return ListCases(*options, *one_line); }; });
 }
 
 void AddWorkloadsCommand(CLI::App& app, Invocation& invocation) {
