@@ -82,7 +82,7 @@ class World:
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
                 with open(f"/proc/{pid}/comm", encoding="utf-8") as f:
-                    if f.read().strip() == "layermark" and int(pid) not in ours:
+                    if f.read().startswith("layermark") and int(pid) not in ours:
                         return True
             except OSError:
                 continue
