@@ -102,7 +102,7 @@ Status RunWorkloads(const std::vector<ExaminedInstance>& instances,
       const std::string what = fmt::format("{} {} {}", choice.entry->info.name, ParamsText(choice.params),
                                            instance.instance.name());
       OneAnswer answer = RunInWorker(instance, choice, options, plan);
-      if (log.ok()) JudgeByKernelLog(*log, answer);
+      if (log.ok() && answer.seconds > 0) JudgeByKernelLog(*log, answer);
       if (answer.verdict == WorkloadVerdict::kWrong)
         progress.Note(fmt::format("wrong: {}: {}", what, answer.reason));
       if (answer.failed) {
