@@ -64,6 +64,7 @@ void AddCommonFlags(CLI::App& app, CommonOptions& o, unsigned flags) {
   }
   if ((flags & kFlagSeed) != 0) {
     app.add_option("--seed", o.seed, "seed of the synthetic image and of every random order")
+        ->check(CLI::NonNegativeNumber)  // "-1" is 2^64 - 1 to the parser
         ->capture_default_str();
   }
   if ((flags & kFlagShard) != 0) {
