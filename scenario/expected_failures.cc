@@ -77,19 +77,15 @@ class Parser {
         LM_TRY(LineGlobs(*node.as_array(), entry));
         continue;
       }
+      std::string* field = name == "case"     ? &entry.case_glob
+                           : name == "reason" ? &entry.reason_glob
+                           : name == "cause"  ? &entry.cause
+                           : name == "link"   ? &entry.link
+                                              : nullptr;
+      if (field == nullptr) return Bad(node, fmt::format("unknown key \"{}\"", name));
       const auto text = node.value<std::string>();
       if (!text) return Bad(node, fmt::format("\"{}\" must be a string", name));
-      if (name == "case") {
-        entry.case_glob = *text;
-      } else if (name == "reason") {
-        entry.reason_glob = *text;
-      } else if (name == "cause") {
-        entry.cause = *text;
-      } else if (name == "link") {
-        entry.link = *text;
-      } else {
-        return Bad(node, fmt::format("unknown key \"{}\"", name));
-      }
+      *field = *text;
     }
     if (entry.case_glob.empty()) return Bad(table, "\"case\" is missing");
     if (entry.cause.empty())

@@ -59,6 +59,15 @@ TEST(ExpectedFailures, UnknownKeysAreErrorsThatNameLineAndKey) {
   }
 }
 
+TEST(ExpectedFailures, AnUnknownKeyIsNamedWhateverItsValue) {
+  for (const char* value : {"'x'", "{}", "[]", "1"}) {
+    auto entries = ParseExpectedFailures(std::string("[[expect]]\ncase='a'\ncause='c'\nwehn=") + value + "\n",
+                                         "some", "file.toml");
+    ASSERT_FALSE(entries.ok()) << value;
+    EXPECT_EQ(entries.status().message(), "file.toml:4: unknown key \"wehn\"") << value;
+  }
+}
+
 TEST(ExpectedFailures, AListOfReasonsExcusesNoOtherLine) {
   auto entries = ParseExpectedFailures(
       "[[expect]]\ncase='a.b'\ncause='c'\nreason=['mounted: d: mtime: *', 'step 3: * -> EIO*']\n", "some",
