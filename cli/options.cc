@@ -50,7 +50,8 @@ void AddCommonFlags(CLI::App& app, CommonOptions& o, unsigned flags) {
         ->capture_default_str();
   }
   if ((flags & kFlagImage) != 0) {
-    app.add_option("--image", o.images, "synthetic, oci:DIR[:REF] or docker-archive:FILE; default: synthetic")
+    app.add_option("--image", o.images,
+                   "synthetic, oci:DIR[:REF] or docker-archive:FILE; one a run; default: synthetic")
         ->type_name("REF")
         ->allow_extra_args(false);
   }
@@ -71,7 +72,10 @@ void AddCommonFlags(CLI::App& app, CommonOptions& o, unsigned flags) {
     app.add_option("--shard", o.shard, "run part I of N (I from 1)")->type_name("I/N");
   }
   if ((flags & kFlagOut) != 0) {
-    app.add_option("--out", o.out, "directory for the record, samples and report")->type_name("DIR");
+    app.add_option("--out", o.out, "directory for the record, samples and report")
+        ->type_name("DIR")
+        ->check(
+            [](const std::string& text) { return std::string(text.empty() ? "names no directory" : ""); });
   }
   if ((flags & kFlagFormat) != 0) {
     app.add_option("--format", o.format, "what standard output carries: text, json, ktap or junit")

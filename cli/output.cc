@@ -85,9 +85,11 @@ std::string FindingsText(const Record& record) {
                        FirstLine(row.reason), row.reproduce);
   }
   for (const WorkloadRow& row : record.workloads) {
-    if (row.verdict != WorkloadVerdict::kWrong) continue;
-    out += fmt::format("wrong: {} {} {}\n    {}\n", row.workload, ParamsText(row.params),
-                       PlaceText(row.place), FirstLine(row.reason));
+    const bool unexpected =
+        row.verdict == WorkloadVerdict::kRight && row.reason.starts_with(kRightAgainstExpectation);
+    if (row.verdict != WorkloadVerdict::kWrong && !unexpected) continue;
+    out += fmt::format("{}: {} {} {}\n    {}\n", unexpected ? "xpass" : "wrong", row.workload,
+                       ParamsText(row.params), PlaceText(row.place), FirstLine(row.reason));
   }
   // What could not run for want of something, each reason once.
   std::map<std::string, std::set<std::string>> wanting;

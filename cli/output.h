@@ -3,10 +3,14 @@
 #define LAYERMARK_CLI_OUTPUT_H_
 
 #include <string>
+#include <string_view>
 
 #include "results/record.h"
 
 namespace layermark {
+
+// How the reason of a workload begins that is right although an expected_failures.toml says it is wrong.
+inline constexpr std::string_view kRightAgainstExpectation = "expected to be wrong and is right: ";
 
 // "text": verdict counts per instance, what failed, key figures, in 100 columns. "json": the record. "ktap",
 // "junit": exports.

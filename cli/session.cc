@@ -56,10 +56,13 @@ Result<Checked> CheckPlan(const SessionPlan& plan) {
   LM_ASSIGN(checked.expected, LoadExpectedFailures(o.expected));
   if (plan.conformance) checked.cases = SelectCases(o.filters, shard.index, shard.count);
   if (plan.workloads) checked.choices = SelectWorkloads(o.filters, o.profile, shard.index, shard.count);
+  for (const std::string& filter : o.filters) {
+    const bool matches = (plan.conformance && !SelectCases({filter}).empty()) ||
+                         (plan.workloads && !SelectWorkloads({filter}, o.profile).empty());
+    if (!matches) return InvalidArgument(fmt::format("--filter {}: matches nothing", filter));
+  }
   if (checked.cases.empty() && checked.choices.empty()) {
-    return InvalidArgument(o.filters.empty()
-                               ? "nothing is left to run in this shard"
-                               : fmt::format("--filter {}: matches nothing", o.filters.front()));
+    return InvalidArgument("nothing is left to run in this shard");
   }
   LM_ASSIGN(checked.image, OpenRunImage(o));
   const std::string out = o.out.empty() ? plan.default_out : o.out;
@@ -231,15 +234,15 @@ class Session {
     int exit = result.failed > 0 ? kExitFinding : kExitPass;
     for (WorkloadRow& row : record_.workloads) {
       if (row.verdict == WorkloadVerdict::kRight) {
-        if (const ExpectedFailure* expected = ExpectedFor(row)) {
-          row.reason = fmt::format("expected to be wrong and is right: {}", expected->cause);
+        if (const ExpectedFailure* expected = ExpectedFor(row, "")) {
+          row.reason = fmt::format("{}{}", kRightAgainstExpectation, expected->cause);
           exit = kExitFinding;
         }
         continue;
       }
       if (row.verdict != WorkloadVerdict::kWrong) continue;
       // A wrong answer never gets a time; one whose cause is known is no new finding.
-      const ExpectedFailure* expected = ExpectedFor(row);
+      const ExpectedFailure* expected = ExpectedFor(row, row.reason);
       if (expected == nullptr) {
         exit = kExitFinding;
       } else {
@@ -249,10 +252,11 @@ class Session {
     return exit;
   }
 
-  const ExpectedFailure* ExpectedFor(const WorkloadRow& row) const {
+  // `reason`: of the wrong answer; "" asks for any entry that expects one.
+  const ExpectedFailure* ExpectedFor(const WorkloadRow& row, const std::string& reason) const {
     for (const ExaminedInstance& e : examined_) {
       if (e.place() == row.place) {
-        return FindExpected(checked_.expected, e.deviation_context(), row.workload, row.reason);
+        return FindExpected(checked_.expected, e.deviation_context(), row.workload, reason);
       }
     }
     return nullptr;

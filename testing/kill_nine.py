@@ -15,7 +15,7 @@ import tempfile
 import time
 import uuid
 
-# Where others put files too, by name; elsewhere whatever is new counts. The run's own TMPDIR must be empty again.
+# Where others put files too, by name; elsewhere whatever is new counts. The run's own TMPDIR, HOME and working directory must be empty again.
 SHARED = ["/tmp", "/var/tmp", "/run"]
 QUIET = ["/mnt", "/media", "/srv", "/dev/shm", "/sys/fs/cgroup"]
 
@@ -105,9 +105,9 @@ def temporary(scratch):
 
 
 def start(program, arguments, mark, scratch):
-    environment = dict(os.environ, LAYERMARK_KILL_MARK=mark, TMPDIR=temporary(scratch))
+    environment = dict(os.environ, LAYERMARK_KILL_MARK=mark, TMPDIR=temporary(scratch), HOME=temporary(scratch))
     return subprocess.Popen([program, *arguments, "--out", os.path.join(scratch, "out")], env=environment, stdout=subprocess.DEVNULL,
-                            stderr=subprocess.DEVNULL, start_new_session=True)
+                            stderr=subprocess.DEVNULL, start_new_session=True, cwd=temporary(scratch))
 
 
 def kill_run(program, arguments, delay, scratch):
@@ -174,8 +174,8 @@ def main():
         whole = start(program, arguments, uuid.uuid4().hex, scratch)
         status = whole.wait()
         length = time.monotonic() - began
-        if status == 2:
-            print(f"kill_nine: the run itself cannot work here (exit {status})", file=sys.stderr)
+        if status != 0:
+            print(f"kill_nine: the run does not end well by itself (exit {status})", file=sys.stderr)
             return 2
         print(f"a whole run takes {length:.1f} s and exits {status}")
         for i in range(options.runs):

@@ -24,6 +24,13 @@ struct Outcome {
   Figures figures;
 };
 
+// A call that fails where the answer is looked at is no right answer either. Want of room is the machine's.
+Status Judged(const Status& verified) {
+  if (verified.ok() || IsWrongAnswer(verified) || verified.code() == Code::kResourceExhausted)
+    return verified;
+  return WrongAnswer(verified.ToString());
+}
+
 Status RunSteps(const ExaminedInstance& instance, const WorkloadChoice& choice, const BenchOptions& options,
                 const PairPlan& plan, Outcome& outcome) {
   const WorkloadInfo& info = choice.entry->info;
@@ -43,7 +50,7 @@ Status RunSteps(const ExaminedInstance& instance, const WorkloadChoice& choice, 
   {
     LM_ASSIGN(std::unique_ptr<Workload> workload, choice.entry->make(context));
     LM_TRY(workload->SetUp().WithContext("set-up"));
-    LM_TRY(workload->Verify().WithContext("verification"));
+    LM_TRY(Judged(workload->Verify()).WithContext("verification"));
     outcome.verified = true;
     if (Side* driver = workload->driver()) {
       Result<Samples> samples = RunPairs(*driver, workload->raw(), plan);
@@ -86,8 +93,9 @@ std::string RunOne(const ExaminedInstance& instance, const WorkloadChoice& choic
   answer["reason"] = outcome.status.ok() ? outcome.shrunk : outcome.status.ToString();
   // A time counts only if the answer was right and everything after it worked.
   answer["verdict"] = outcome.status.ok() ? "right" : IsWrongAnswer(outcome.status) ? "wrong" : "not_run";
-  answer["failed"] =
-      outcome.began && answer["verdict"] == "not_run" && outcome.status.code() != Code::kUnimplemented;
+  // What the driver lacks is known before a worker begins, so that a call that it refuses now is a finding
+  // too.
+  answer["failed"] = outcome.began && answer["verdict"] == "not_run";
   answer["samples"] = json::array();
   if (outcome.status.ok()) {
     for (const auto& [key, values] : outcome.samples) {

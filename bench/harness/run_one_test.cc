@@ -118,7 +118,8 @@ TEST_F(RunOneTest, AWorkloadThatOnlyCountsHasNoSamples) {
 }
 
 TEST_F(RunOneTest, AWrongAnswerHasNoNumbers) {
-  for (const char* act : {"wrong", "wrong_run", "wrong_account", "wrong_tear_down"}) {
+  for (const char* act :
+       {"wrong", "verify", "unsupported_verify", "wrong_run", "wrong_account", "wrong_tear_down"}) {
     const OneAnswer answer = Run(act);
     EXPECT_EQ(answer.verdict, WorkloadVerdict::kWrong) << act;
     EXPECT_FALSE(answer.failed) << act;
@@ -129,9 +130,11 @@ TEST_F(RunOneTest, AWrongAnswerHasNoNumbers) {
 }
 
 TEST_F(RunOneTest, WhatBreaksIsNoVerdictAndAFindingThatNamesTheStep) {
-  const std::map<std::string, std::string> steps = {{"set_up", "set-up"},       {"verify", "verification"},
-                                                    {"run", "measurement"},     {"account", "accounting"},
-                                                    {"tear_down", "tear-down"}, {"throw", "thrown"}};
+  const std::map<std::string, std::string> steps = {{"set_up", "set-up"},
+                                                    {"run", "measurement"},
+                                                    {"account", "accounting"},
+                                                    {"tear_down", "tear-down"},
+                                                    {"throw", "thrown"}};
   for (const auto& [act, word] : steps) {
     const OneAnswer answer = Run(act);
     EXPECT_EQ(answer.verdict, WorkloadVerdict::kNotRun) << act;
@@ -142,14 +145,17 @@ TEST_F(RunOneTest, WhatBreaksIsNoVerdictAndAFindingThatNamesTheStep) {
   }
 }
 
-TEST_F(RunOneTest, WhatCannotBeDoneHereIsNoFinding) {
-  OneAnswer answer = Run("unsupported_set_up");
+TEST_F(RunOneTest, ACallThatTheDriverRefusesIsAFinding) {
+  const OneAnswer answer = Run("unsupported_set_up");
   EXPECT_EQ(answer.verdict, WorkloadVerdict::kNotRun);
-  EXPECT_FALSE(answer.failed);
+  EXPECT_TRUE(answer.failed);
   EXPECT_NE(answer.reason.find("no such call"), std::string::npos) << answer.reason;
+}
+
+TEST_F(RunOneTest, WhatCannotBeDoneHereIsNoFinding) {
   ExaminedInstance homeless = Here();
   homeless.backing.directory += "/nowhere";
-  answer = ParseAnswer(RunOne(homeless, Choice("nothing"), options_, plan_));
+  const OneAnswer answer = ParseAnswer(RunOne(homeless, Choice("nothing"), options_, plan_));
   EXPECT_EQ(answer.verdict, WorkloadVerdict::kNotRun);
   EXPECT_FALSE(answer.failed);
   EXPECT_NE(answer.reason.find("/nowhere"), std::string::npos) << answer.reason;

@@ -72,10 +72,38 @@ class ContainerStart : public FixtureWorkload {
     LM_ASSIGN(Manifest image, fixture().subject().ViewManifest(top_));
     if (image.entries.contains("written-by-the-container"))
       return WrongAnswer("the container wrote into the image");
-    return Status::Ok();
+    return targets_.size() == 1 ? Status::Ok() : VerifyTogether();
   }
 
  private:
+  // As many as are timed, mounted at once: each must see what its own container wrote and nothing of the
+  // others.
+  Status VerifyTogether() {
+    LM_ASSIGN(Fd probe, StaticProbeProgram());
+    std::vector<MountedSnapshot> snapshots;
+    for (const std::string& key : keys_) {
+      LM_ASSIGN(MountedSnapshot snapshot, fixture().subject().Prepare(key, top_));
+      snapshots.push_back(std::move(snapshot));
+    }
+    for (const MountedSnapshot& snapshot : snapshots) {
+      ContainerSpec spec;
+      spec.root = snapshot.path();
+      spec.program_fd = probe.get();
+      spec.argv = {"probe", "write", "/own", snapshot.key()};
+      LM_ASSIGN(ContainerResult wrote, RunContainer(spec, kDeadline));
+      if (!wrote.status.success()) return WrongAnswer("writing in the container: " + wrote.standard_error);
+    }
+    for (MountedSnapshot& snapshot : snapshots) {
+      const Result<std::string> own = ReadFileAt(snapshot.root_fd(), "own");
+      if (!own.ok() || *own != snapshot.key())
+        return WrongAnswer(
+            fmt::format("{} of {} containers does not see what it wrote", snapshot.key(), snapshots.size()));
+      LM_TRY(snapshot.Unmount());
+      LM_TRY(api().Remove(snapshot.key()));
+    }
+    return Status::Ok();
+  }
+
   using Step = Status (ContainerStart::*)(size_t, Stopwatch*);
 
   // All containers start together; once every program has ended, all go.

@@ -95,9 +95,14 @@ std::string RunOne(const ExaminedInstance& instance, const Case& c, Backing& sha
   return answer.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-std::vector<std::string> DeclaredKernelLines(const std::vector<const Case*>& cases) {
+// Of the cases that run: what a skipped one would provoke is no excuse.
+std::vector<std::string> DeclaredKernelLines(const std::vector<const Case*>& cases,
+                                             const std::vector<size_t>& indices) {
   std::vector<std::string> lines;
-  for (const Case* c : cases) lines.insert(lines.end(), c->info.kernel_log.begin(), c->info.kernel_log.end());
+  for (size_t index : indices) {
+    const std::vector<std::string>& declared = cases[index]->info.kernel_log;
+    lines.insert(lines.end(), declared.begin(), declared.end());
+  }
   return lines;
 }
 
@@ -261,7 +266,7 @@ Status RunCases(const ExaminedInstance& instance, const std::vector<const Case*>
     return ran;
   }
   if (log.ok() && !Interrupted()) {
-    const auto problems = log->NewProblems(DeclaredKernelLines(cases));
+    const auto problems = log->NewProblems(DeclaredKernelLines(cases, indices));
     if (problems.ok() && !problems->empty()) {
       AttributeKernelProblems(instance, cases, indices, backing, options, progress, *problems, rows, base);
     }
