@@ -1,5 +1,6 @@
 // report: the page, the figures and the exports of recorded runs.
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
@@ -42,6 +43,12 @@ Status WriteExports(const Record& record, const std::string& out) {
   return WriteFile(out + "/benchmark.json", ExportGoogleBenchmark(record));
 }
 
+std::vector<std::string> OwnEnvironment() {
+  std::vector<std::string> variables;
+  for (char** variable = environ; *variable != nullptr; ++variable) variables.emplace_back(*variable);
+  return variables;
+}
+
 }  // namespace
 
 int MakeReport(const std::vector<std::string>& records, const std::string& out) {
@@ -60,9 +67,16 @@ int MakeReport(const std::vector<std::string>& records, const std::string& out) 
   argv.insert(argv.end(), {"--out", out});
   CommandOptions options;
   options.deadline = std::chrono::minutes(5);
+  // matplotlib keeps a list of fonts in the home directory, which is not ours to write to.
+  const std::string fonts = out + "/.matplotlib";
+  options.environment = OwnEnvironment();
+  std::erase_if(*options.environment, [](const std::string& v) { return v.starts_with("MPLCONFIGDIR="); });
+  options.environment->push_back("MPLCONFIGDIR=" + fonts);
   fmt::print(stderr, "report: drawing figures and the page\n");
   Result<std::string> made = RunCommandOk(argv, options);
+  const Status removed = RemoveTree(fonts);
   if (!made.ok()) return UsageError(made.status());
+  if (!removed.ok()) return UsageError(removed);
   fmt::print("\nThe page: {}\n", fs::path(out).lexically_normal().string() + "/report.html");
   return kExitPass;
 }
