@@ -1,0 +1,163 @@
+// The executor's operations on names and on attributes.
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <ctime>
+#include <string>
+#include <vector>
+
+#include "conformance/fuzz/executor.h"
+#include "conformance/fuzz/system_calls.h"
+
+namespace layermark {
+namespace {
+
+using fuzz_internal::At;
+using fuzz_internal::Counted;
+using fuzz_internal::Done;
+
+constexpr int kAlways = O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+
+// Opens, writes, closes; the first failure is the outcome.
+Outcome WriteTo(const std::string& path, int flags, mode_t mode, int64_t offset, const std::string& data) {
+  const Fd fd(openat(AT_FDCWD, At(path), O_WRONLY | kAlways | flags, mode & 07777));
+  if (!fd.valid() || data.empty()) return Done(fd.get());
+  return Counted(offset < 0 ? write(fd.get(), data.data(), data.size())
+                            : pwrite(fd.get(), data.data(), data.size(), offset));
+}
+
+Outcome ReadPath(const std::string& path) {
+  const Fd fd(openat(AT_FDCWD, At(path), O_RDONLY | kAlways));
+  return fd.valid() ? fuzz_internal::ReadFrom(fd.get(), -1, 1 << 20) : Done(-1);
+}
+
+Outcome List(const std::string& path, bool in_pieces) {
+  const Fd fd(openat(AT_FDCWD, At(path), O_RDONLY | O_DIRECTORY | kAlways));
+  return fd.valid() ? fuzz_internal::ListNames(fd.get(), in_pieces) : Done(-1);
+}
+
+timespec TimeOf(int64_t ns) {
+  if (ns == kTimeOmit) return {0, UTIME_OMIT};
+  if (ns == kTimeNow) return {0, UTIME_NOW};
+  int64_t seconds = ns / 1'000'000'000;
+  int64_t rest = ns % 1'000'000'000;
+  if (rest < 0) {
+    --seconds;
+    rest += 1'000'000'000;
+  }
+  return {seconds, rest};
+}
+
+// Names that a union keeps for itself do not count.
+bool IsPrivate(std::string_view name) {
+  for (const char* prefix :
+       {"trusted.overlay.", "user.overlay.", "user.fuseoverlayfs.", "security.selinux"}) {
+    if (name.starts_with(prefix)) return true;
+  }
+  return false;
+}
+
+Outcome ListXattrs(const std::string& path) {
+  std::vector<char> buffer(65536);
+  const ssize_t n = llistxattr(At(path), buffer.data(), buffer.size());
+  if (n < 0) return Done(-1);
+  std::vector<std::string> names;
+  for (size_t at = 0; at < static_cast<size_t>(n);) {
+    const std::string name(buffer.data() + at);
+    at += name.size() + 1;
+    if (!IsPrivate(name)) names.push_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  Outcome outcome{0, static_cast<int64_t>(names.size()), "xattrs="};
+  for (const std::string& name : names) outcome.seen += name + ",";
+  return outcome;
+}
+
+}  // namespace
+
+Outcome Executor::OnPath(const FuzzStep& s) {
+  switch (s.op) {
+    case FuzzOp::kCreate:
+      return WriteTo(s.path, O_CREAT | O_EXCL, s.mode, -1, s.data);
+    case FuzzOp::kRead:
+      return ReadPath(s.path);
+    case FuzzOp::kWrite:
+      return WriteTo(s.path, 0, 0, s.offset < 0 ? 0 : s.offset, s.data);
+    case FuzzOp::kAppend:
+      return WriteTo(s.path, O_APPEND, 0, -1, s.data);
+    case FuzzOp::kTruncate:
+      return Done(truncate(At(s.path), s.size));
+    case FuzzOp::kRename:
+      return Done(renameat2(AT_FDCWD, At(s.path), AT_FDCWD, At(s.target), static_cast<unsigned>(s.flags)));
+    case FuzzOp::kLink:
+      return Done(linkat(AT_FDCWD, At(s.path), AT_FDCWD, At(s.target), 0));
+    case FuzzOp::kUnlink:
+      return Done(unlink(At(s.path)));
+    case FuzzOp::kRmdir:
+      return Done(rmdir(At(s.path)));
+    case FuzzOp::kMkdir:
+      return Done(mkdir(At(s.path), s.mode & 07777));
+    case FuzzOp::kSymlink:
+      return Done(symlink(s.target.c_str(), At(s.path)));
+    case FuzzOp::kReadlink: {
+      char buffer[4096];
+      const ssize_t n = readlink(At(s.path), buffer, sizeof buffer);
+      Outcome outcome = Counted(n);
+      if (n > 0) outcome.seen = fuzz_internal::Shown({buffer, static_cast<size_t>(n)});
+      return outcome;
+    }
+    case FuzzOp::kMknod:
+      return Done(mknod(At(s.path), s.mode, s.rdev));
+    case FuzzOp::kList:
+    case FuzzOp::kListPieces:
+      return List(s.path, s.op == FuzzOp::kListPieces);
+    default:
+      return {ENOSYS, 0, ""};
+  }
+}
+
+Outcome Executor::OnAttributes(const FuzzStep& s) {
+  switch (s.op) {
+    case FuzzOp::kStat: {
+      struct stat st {};
+      Outcome outcome = Done(fstatat(AT_FDCWD, At(s.path), &st, static_cast<int>(s.flags)));
+      if (outcome.error == 0) outcome.seen = fuzz_internal::AttributesOf(st);
+      return outcome;
+    }
+    case FuzzOp::kAccess:
+      // AT_EACCESS looks at the ids that setfsuid changed; the plain call would look at the real ones.
+      return Done(faccessat(AT_FDCWD, At(s.path), static_cast<int>(s.mode & 7), AT_EACCESS));
+    case FuzzOp::kChmod:
+      return Done(fchmodat(AT_FDCWD, At(s.path), s.mode & 07777, 0));
+    case FuzzOp::kChown:
+      return Done(fchownat(AT_FDCWD, At(s.path), static_cast<uid_t>(s.uid), static_cast<gid_t>(s.gid),
+                           static_cast<int>(s.flags)));
+    case FuzzOp::kTimes: {
+      const timespec times[2] = {TimeOf(s.atime_ns), TimeOf(s.mtime_ns)};
+      return Done(utimensat(AT_FDCWD, At(s.path), times, static_cast<int>(s.flags)));
+    }
+    case FuzzOp::kSetXattr:
+      return Done(
+          lsetxattr(At(s.path), s.name.c_str(), s.data.data(), s.data.size(), static_cast<int>(s.flags)));
+    case FuzzOp::kGetXattr: {
+      std::vector<char> buffer(65536);
+      const ssize_t n = lgetxattr(At(s.path), s.name.c_str(), buffer.data(), buffer.size());
+      Outcome outcome = Counted(n);
+      if (n > 0) outcome.seen = fuzz_internal::Shown({buffer.data(), static_cast<size_t>(n)});
+      return outcome;
+    }
+    case FuzzOp::kListXattr:
+      return ListXattrs(s.path);
+    case FuzzOp::kRemoveXattr:
+      return Done(lremovexattr(At(s.path), s.name.c_str()));
+    default:
+      return {ENOSYS, 0, ""};
+  }
+}
+
+}  // namespace layermark

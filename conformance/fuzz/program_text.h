@@ -1,0 +1,37 @@
+// The text of a fuzz program: what is saved under findings/ and what `replay` reads.
+//
+//   layermark-fuzz 1
+//   # a comment
+//   layer
+//     dir path="a" mode=0755
+//     file path="a/f" data="x"*4096 mode=0644
+//   steps
+//     open slot=0 path="a/f" flags=RDWR|APPEND mode=0644
+//     fd_write slot=0 offset=-1 data="more" as=1000
+//     check
+//
+// One step a line; strings are quoted as in C (\n, \t, \\, \", three octal digits), and "c"*N repeats.
+#ifndef LAYERMARK_CONFORMANCE_FUZZ_PROGRAM_TEXT_H_
+#define LAYERMARK_CONFORMANCE_FUZZ_PROGRAM_TEXT_H_
+
+#include <string>
+#include <string_view>
+
+#include "conformance/fuzz/program.h"
+
+namespace layermark {
+
+std::string ToText(const FuzzStep& step);     // one line, without its end
+std::string LayerStepText(const Step& step);  // the same for a step of a layer
+std::string ToText(const FuzzProgram& program);
+
+// The bytes between quotes as C reads them back.
+std::string QuoteBytes(std::string_view bytes);
+
+// Reads what ToText wrote, or a person. The text may be anything: kInvalidArgument names line and fault, and
+// what goes beyond the bounds of program.h is refused before it is held in memory.
+Result<FuzzProgram> ParseFuzzProgram(std::string_view text);
+
+}  // namespace layermark
+
+#endif  // LAYERMARK_CONFORMANCE_FUZZ_PROGRAM_TEXT_H_
