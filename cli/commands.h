@@ -24,6 +24,8 @@ struct Invocation {
 void AddRunCommand(CLI::App& app, Invocation& invocation);
 void AddCheckCommand(CLI::App& app, Invocation& invocation);
 void AddBenchCommand(CLI::App& app, Invocation& invocation);
+void AddFuzzCommand(CLI::App& app, Invocation& invocation);
+void AddReplayCommand(CLI::App& app, Invocation& invocation);
 void AddReportCommand(CLI::App& app, Invocation& invocation);
 void AddDriversCommand(CLI::App& app, Invocation& invocation);
 void AddCasesCommand(CLI::App& app, Invocation& invocation);

@@ -38,6 +38,8 @@ int RunProgram(int argc, const char* const* argv) {
   AddRunCommand(app, invocation);
   AddCheckCommand(app, invocation);
   AddBenchCommand(app, invocation);
+  AddFuzzCommand(app, invocation);
+  AddReplayCommand(app, invocation);
   AddReportCommand(app, invocation);
   AddDriversCommand(app, invocation);
   AddCasesCommand(app, invocation);

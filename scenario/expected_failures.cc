@@ -46,13 +46,14 @@ class Parser {
     }
     std::vector<ExpectedFailure> entries;
     for (const auto& [key, node] : parsed.table()) {
-      if (key != "expect") return Bad(node, fmt::format("unknown key \"{}\"", std::string(key.str())));
+      const std::string kind(key.str());
+      if (kind != "expect" && kind != "fuzz") return Bad(node, fmt::format("unknown key \"{}\"", kind));
       const toml::array* list = node.as_array();
-      if (list == nullptr) return Bad(node, "\"expect\" must be an array of tables");
+      if (list == nullptr) return Bad(node, fmt::format("\"{}\" must be an array of tables", kind));
       for (const toml::node& item : *list) {
         const toml::table* table = item.as_table();
-        if (table == nullptr) return Bad(item, "\"expect\" must be an array of tables");
-        LM_ASSIGN(ExpectedFailure entry, Entry(*table));
+        if (table == nullptr) return Bad(item, fmt::format("\"{}\" must be an array of tables", kind));
+        LM_ASSIGN(ExpectedFailure entry, kind == "fuzz" ? FuzzEntry(*table) : Entry(*table));
         entries.push_back(std::move(entry));
       }
     }
@@ -90,6 +91,40 @@ class Parser {
     if (entry.case_glob.empty()) return Bad(table, "\"case\" is missing");
     if (entry.cause.empty())
       return Bad(table, fmt::format("\"cause\" is missing for case \"{}\"", entry.case_glob));
+    return entry;
+  }
+
+  // A deviation of fuzzing becomes a case of the area "fuzz", which no case of the catalogue is in.
+  Result<ExpectedFailure> FuzzEntry(const toml::table& table) const {
+    ExpectedFailure entry;
+    entry.driver = driver_;
+    std::map<std::string, std::string> words = {
+        {"operation", ""}, {"origin", "*"}, {"type", "*"}, {"expected", "*"}, {"seen", ""}};
+    for (const auto& [key, node] : table) {
+      const std::string name(key.str());
+      if (name == "when") {
+        LM_TRY(When(node, entry));
+        continue;
+      }
+      const auto text = node.value<std::string>();
+      if (!text || text->empty())
+        return Bad(node, fmt::format("\"{}\" must be a string that is not empty", name));
+      if (name == "cause") {
+        entry.cause = *text;
+      } else if (name == "link") {
+        entry.link = *text;
+      } else if (words.contains(name)) {
+        words[name] = *text;
+      } else {
+        return Bad(node, fmt::format("unknown key \"{}\"", name));
+      }
+    }
+    for (const char* needed : {"operation", "seen"}) {
+      if (words[needed].empty()) return Bad(table, fmt::format("\"{}\" is missing", needed));
+    }
+    if (entry.cause.empty()) return Bad(table, "\"cause\" is missing");
+    entry.case_glob = fmt::format("fuzz.{}.{}.{}", words["operation"], words["origin"], words["type"]);
+    entry.reason_glob = fmt::format("expected {}, seen {}", words["expected"], words["seen"]);
     return entry;
   }
 

@@ -8,6 +8,14 @@
 //   ">=1.10,<1.13" } cause = "overlayfs cannot rename a directory that a lower layer brought" link =
 //   "https://..."
 //
+//   [[fuzz]]                                 a deviation that `fuzz` goes past; globs all
+//   operation = "rename"                     as a finding's signature names it
+//   origin = "merged"                        of the object; default "*"
+//   type = "directory"                       default "*"
+//   expected = "ok"                          errno, "ok" or "tree"; default "*"
+//   seen = "EXDEV"                           errno or effect
+//   when, cause, link                        as above
+//
 // `when` is a conjunction; no `when` always holds. An unknown key anywhere is an error. A case that is
 // expected to fail and passes is reported as xpass, which is a finding.
 #ifndef LAYERMARK_SCENARIO_EXPECTED_FAILURES_H_

@@ -100,5 +100,33 @@ TEST(ExpectedFailures, BuiltInFilesParse) {
   EXPECT_EQ(LoadExpectedFailures({"/nonexistent/file"}).status().code(), Code::kNotFound);
 }
 
+TEST(ExpectedFailures, AcceptsADeviationOfFuzzing) {
+  const auto entries = ParseExpectedFailures(
+      "[[fuzz]]\noperation = 'rename'\norigin = 'm*'\ntype = 'directory'\nexpected = 'ok'\nseen = 'EXDEV'\n"
+      "when = { backing = 'ext4' }\ncause = 'c'\n",
+      "d", "f");
+  ASSERT_TRUE(entries.ok()) << entries.status().ToString();
+  DeviationContext context;
+  context.driver = "d";
+  context.backing = "ext4";
+  EXPECT_NE(FindExpected(*entries, context, "fuzz.rename.merged.directory", "expected ok, seen EXDEV"),
+            nullptr);
+  EXPECT_EQ(FindExpected(*entries, context, "fuzz.rename.merged.directory", "expected ok, seen EIO"),
+            nullptr);
+  EXPECT_EQ(FindExpected(*entries, context, "fuzz.rename.lower.directory", "expected ok, seen EXDEV"),
+            nullptr);
+  EXPECT_EQ(FindExpected(*entries, context, "fuzz.link.merged.directory", "expected ok, seen EXDEV"),
+            nullptr);
+  context.backing = "xfs";
+  EXPECT_EQ(FindExpected(*entries, context, "fuzz.rename.merged.directory", "expected ok, seen EXDEV"),
+            nullptr);
+  for (const char* wrong :
+       {"operation = 'x'\ncause = 'c'\n", "seen = 'x'\ncause = 'c'\n", "operation = 'x'\nseen = 'y'\n",
+        "operation = 'x'\nseen = 'y'\ncause = 'c'\ncase = 'z'\n",
+        "operation = 1\nseen = 'y'\ncause = 'c'\n"}) {
+    EXPECT_FALSE(ParseExpectedFailures(std::string("[[fuzz]]\n") + wrong, "d", "f").ok()) << wrong;
+  }
+}
+
 }  // namespace
 }  // namespace layermark

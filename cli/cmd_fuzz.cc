@@ -1,0 +1,190 @@
+// fuzz and replay: random differential testing, and one saved program again.
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <utility>
+
+#include "cli/commands.h"
+#include "cli/session.h"
+#include "cli/terminal_progress.h"
+#include "conformance/fuzz/fuzz.h"
+#include "conformance/fuzz/program_text.h"
+#include "core/sys/fd.h"
+#include "core/sys/namespaces.h"
+#include "scenario/examine.h"
+#include "scenario/worker.h"
+#include "scenario/workspace.h"
+
+namespace layermark {
+namespace {
+
+struct FuzzPlan {
+  CommonOptions options;
+  size_t steps = 120;
+  std::string file;  // of replay
+  std::string command;
+};
+
+struct Checked {
+  InstanceSpec instance;
+  BackingSpec backing;
+  FuzzOptions fuzz;
+  FuzzProgram program;
+  std::string out;  // absolute; empty: nothing is saved
+};
+
+Result<Checked> Check(const FuzzPlan& plan, bool replay) {
+  Checked checked;
+  if (plan.options.drivers.empty())
+    return InvalidArgument("--driver SPEC is missing: fuzzing is done on one instance");
+  LM_ASSIGN(const std::vector<InstanceSpec> instances, InstancesFor(plan.options));
+  if (instances.size() != 1) return InvalidArgument("--driver: one instance at a time");
+  checked.instance = instances[0];
+  if (plan.options.backing.empty()) {
+    // A fresh file system in memory where the driver can work there: fuzzing is bound by the calls.
+    checked.backing = DefaultBacking(checked.instance, plan.options.device);
+    if (checked.backing.kind == "ext4") checked.backing.kind = "tmpfs";
+  } else {
+    LM_ASSIGN(checked.backing, BackingFor(plan.options, checked.instance));
+  }
+  checked.fuzz.seed = plan.options.seed;
+  checked.fuzz.steps = plan.steps;
+  if (!plan.options.budget.empty()) {
+    LM_ASSIGN(checked.fuzz.budget_seconds, ParseDuration(plan.options.budget));
+  }
+  LM_ASSIGN(checked.fuzz.expected, LoadExpectedFailures(plan.options.expected));
+  if (replay) {
+    LM_ASSIGN(const std::string text, ReadFile(plan.file, size_t{64} << 20));
+    Result<FuzzProgram> program = ParseFuzzProgram(text);
+    if (!program.ok()) return program.status().WithContext(plan.file);
+    checked.program = std::move(*program);
+  }
+  if (!plan.options.out.empty()) {
+    checked.out = std::filesystem::absolute(plan.options.out).lexically_normal().string();
+  }
+  return checked;
+}
+
+Status EnterWorkspace(const Checked& checked) {
+  InstallInterruptHandler();
+  std::vector<std::string> needed = {std::filesystem::current_path().string()};
+  if (!checked.out.empty()) needed.push_back(checked.out);
+  if (!checked.backing.directory.empty()) needed.push_back(checked.backing.directory);
+  const std::vector<std::string> named = checked.instance.driver->NeededPaths(checked.instance.options);
+  needed.insert(needed.end(), named.begin(), named.end());
+  LM_TRY(CreateWorkspace(needed, RamBudgetBytes()));
+  SetDiskDirectory(checked.out.empty() ? std::filesystem::temp_directory_path().string() : checked.out);
+  return Status::Ok();
+}
+
+std::string FindingText(const FuzzFinding& finding) {
+  return fmt::format("{}\n{}{}", finding.signature.ToText(), finding.detail, ToText(finding.program));
+}
+
+Status Save(const Checked& checked, const FuzzPlan& plan, const FuzzFinding& finding) {
+  const std::string base = checked.out + "/findings/" + finding.file_name();
+  LM_TRY(MakeDirs(checked.out + "/findings"));
+  std::string head =
+      fmt::format("# {}\n# {} on {}; found by program {} of: {}\n", finding.signature.ToText(),
+                  checked.instance.name(), checked.backing.name(), finding.index, plan.command);
+  return WriteFile(base + ".fuzz", head + ToText(finding.program));
+}
+
+int FuzzInside(const FuzzPlan& plan, const Checked& checked) {
+  if (Status s = EnterWorkspace(checked); !s.ok()) return UsageError(s);
+  const ExaminedInstance instance = Examine(checked.instance, checked.backing);
+  if (!instance.available)
+    return UsageError(instance.instance.name() + " cannot run here: " + instance.reason);
+  TerminalProgress progress;
+  Status saved;
+  Result<FuzzResult> result = Fuzz(instance, checked.fuzz, progress, [&](const FuzzFinding& finding) {
+    progress.Note("finding " + FindingText(finding));
+    if (!checked.out.empty() && saved.ok()) saved = Save(checked, plan, finding);
+  });
+  if (!result.ok()) return UsageError(result.status());
+  if (!saved.ok()) return UsageError(saved);
+  fmt::print(
+      "{} on {}, seed {}: {} programs, {} steps, {:.0f} steps/s ({:.1f} s, and {:.1f} s of shrinking)\n",
+      instance.instance.name(), instance.backing.name(), checked.fuzz.seed, result->programs, result->steps,
+      static_cast<double>(result->steps) / std::max(result->seconds, 0.001), result->seconds,
+      result->shrink_seconds);
+  fmt::print("how often each operation met an object of each origin:\n{}", result->coverage.ToText());
+  for (const auto& [cause, count] : result->accepted) fmt::print("accepted {} times: {}\n", count, cause);
+  for (const FuzzFinding& finding : result->findings) {
+    fmt::print("finding {} ({} steps)\n", finding.signature.ToText(), finding.program.steps.size());
+  }
+  if (result->interrupted) return kExitInterrupted;
+  return result->findings.empty() ? kExitPass : kExitFinding;
+}
+
+int ReplayInside(const Checked& checked) {
+  if (Status s = EnterWorkspace(checked); !s.ok()) return UsageError(s);
+  const ExaminedInstance instance = Examine(checked.instance, checked.backing);
+  if (!instance.available)
+    return UsageError(instance.instance.name() + " cannot run here: " + instance.reason);
+  const Result<ReplayResult> replay = Replay(instance, checked.program, checked.fuzz.expected);
+  if (Interrupted()) return kExitInterrupted;
+  if (!replay.ok()) return UsageError(replay.status());
+  if (!replay->differs) {
+    fmt::print("{} on {}: no difference\n", instance.instance.name(), instance.backing.name());
+    return kExitPass;
+  }
+  const FuzzFinding& finding = replay->finding;
+  fmt::print("{}\n{}", finding.signature.ToText(), finding.detail);
+  if (finding.index < finding.program.steps.size()) {
+    fmt::print("at step {}: {}\n", finding.index + 1, ToText(finding.program.steps[finding.index]));
+  }
+  if (replay->accepted) fmt::print("accepted: {}\n", replay->cause);
+  return replay->accepted ? kExitPass : kExitFinding;
+}
+
+int RunFuzz(const FuzzPlan& plan, bool replay) {
+  Result<Checked> checked = Check(plan, replay);
+  if (!checked.ok()) return UsageError(checked.status());
+  if (geteuid() != 0) return UsageError("fuzzing needs root: mounts, device nodes and namespaces; use sudo");
+  Result<int> exit =
+      RunIsolated({}, [&] { return replay ? ReplayInside(*checked) : FuzzInside(plan, *checked); });
+  if (!exit.ok()) return UsageError(exit.status());
+  if (*exit > 128 && *exit != kExitInterrupted) {
+    fmt::print(stderr, "layermark: the working process was killed by signal {}\n", *exit - 128);
+    return kExitFinding;
+  }
+  return *exit;
+}
+
+}  // namespace
+
+void AddFuzzCommand(CLI::App& app, Invocation& invocation) {
+  CLI::App* command = app.add_subcommand(
+      "fuzz", "random differential testing: a driver's mount against an ordinary directory");
+  auto plan = std::make_shared<FuzzPlan>();
+  AddCommonFlags(*command, plan->options,
+                 kFlagDriver | kFlagBacking | kFlagBudget | kFlagSeed | kFlagOut | kFlagExpected);
+  command->get_option("--driver")->description("NAME[:k=v[,k=v]...]: the instance");
+  command->get_option("--budget")->description("how long, such as 90s or 10m; default: 30s");
+  command->get_option("--seed")->description("seed of the programs");
+  command->get_option("--out")->description("directory in which findings/ holds a program for each finding");
+  command->add_option("--steps", plan->steps, "steps of one program")
+      ->check(CLI::Range(size_t{1}, kMaxFuzzSteps / 2))
+      ->capture_default_str();
+  command->callback([plan, &invocation] {
+    invocation.run = [plan, &invocation] {
+      plan->command = invocation.command;
+      return RunFuzz(*plan, false);
+    };
+  });
+}
+
+void AddReplayCommand(CLI::App& app, Invocation& invocation) {
+  CLI::App* command = app.add_subcommand("replay", "run a program that fuzz saved once more");
+  auto plan = std::make_shared<FuzzPlan>();
+  command->add_option("FILE", plan->file, "findings/NAME.fuzz")->required();
+  AddCommonFlags(*command, plan->options, kFlagDriver | kFlagBacking | kFlagExpected);
+  command->get_option("--driver")->description("NAME[:k=v[,k=v]...]: the instance");
+  command->callback([plan, &invocation] { invocation.run = [plan] { return RunFuzz(*plan, true); }; });
+}
+
+}  // namespace layermark
