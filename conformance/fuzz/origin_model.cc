@@ -227,8 +227,10 @@ void OriginModel::Apply(const FuzzStep& s, const Outcome& outcome) {
       } else if ((s.flags & (O_WRONLY | O_RDWR | O_TRUNC)) != 0) {
         Touch(path);
       }
-      slots_[slot] = nodes_[path];
-      slot_origins_[slot] = slots_[slot]->origin;
+      if (const auto found = nodes_.find(path); found != nodes_.end()) {
+        slots_[slot] = found->second;
+        slot_origins_[slot] = found->second->origin;
+      }
       return;
     }
     case FuzzOp::kTmpfile:
@@ -288,10 +290,9 @@ void OriginModel::Apply(const FuzzStep& s, const Outcome& outcome) {
         Move(path, aside);
         Move(to, path);
         Move(aside, to);
-      } else if (nodes_[path] != nodes_[to] || nodes_[path] == nullptr) {
+      } else if (Find(path) != Find(to)) {  // two names of one file: rename does nothing
         Move(path, to);
       }
-      std::erase_if(nodes_, [](const auto& entry) { return entry.second == nullptr; });
       return TouchParents(to);
     }
     case FuzzOp::kWrite:
