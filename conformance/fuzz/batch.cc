@@ -15,7 +15,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr size_t kProgramsPerStack = 12;
 constexpr size_t kCheckEvery = 40;
-constexpr double kShrinkSeconds = 8;
+constexpr double kShrinkSeconds = 4;
 // So many programs with the same effect on the tree are looked into; after that it is ignored.
 constexpr int kShrinksPerEffect = 3;
 

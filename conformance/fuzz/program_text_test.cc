@@ -23,10 +23,7 @@ TEST(FuzzProgramText, TheTableIsInTheOrderOfTheOperations) {
 TEST(FuzzProgramText, EveryOperationComesBackAsItWas) {
   FuzzProgram program;
   Layer layer;
-  layer.Dir("a\n \"b\\\xff", 0755)
-      .File("f", std::string(5000, 'x'), 04711)
-      .Link("g", "f")
-      .Symlink("s", "?x");
+  layer.Dir("a\n \"b\\\xff", 0755).File("f", std::string(5000, 'x'), 04711).Link("g", "f").Symlink("s", "?x");
   layer.Mknod("n", S_IFCHR | 0600, makedev(1, 3))
       .Chown("f", 7, 8)
       .SetXattr("f", "user.x", std::string("\0\1", 2));
