@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <chrono>
+#include <csignal>
 
 #include "conformance/fuzz/shrink.h"
 
@@ -211,6 +212,8 @@ class Batch {
 
 void SetUpFuzzProcess() {
   umask(022);
+  // A write to a fifo whose reader is gone is an errno like any other.
+  (void)signal(SIGPIPE, SIG_IGN);
   (void)setgroups(0, nullptr);
 }
 
