@@ -15,8 +15,7 @@ Result<MountedSnapshot> MountedSnapshot::Mount(std::string key, std::vector<laye
   snapshot.key_ = std::move(key);
   snapshot.mounts_ = std::move(mounts);
   LM_ASSIGN(snapshot.path_, WorkspaceDirectory("mnt"));
-  LM_ASSIGN(snapshot.mounted_, MountAll(snapshot.mounts_, snapshot.path_));
-  LM_ASSIGN(snapshot.root_, layermark::Open(snapshot.path_, O_RDONLY | O_DIRECTORY));
+  LM_TRY(snapshot.MountHere());
   return snapshot;
 }
 
@@ -31,15 +30,17 @@ Status MountedSnapshot::Unmount() {
 Status MountedSnapshot::Remount() {
   root_ = Fd();
   LM_TRY(mounted_.Unmount());
-  LM_ASSIGN(mounted_, MountAll(mounts_, path_));
-  LM_ASSIGN(root_, layermark::Open(path_, O_RDONLY | O_DIRECTORY));
-  return Status::Ok();
+  return MountHere();
 }
 
 Status MountedSnapshot::Remount(Snapshotter& api) {
   root_ = Fd();
   LM_TRY(mounted_.Unmount());
   LM_ASSIGN(mounts_, api.Mounts(key_));
+  return MountHere();
+}
+
+Status MountedSnapshot::MountHere() {
   LM_ASSIGN(mounted_, MountAll(mounts_, path_));
   LM_ASSIGN(root_, layermark::Open(path_, O_RDONLY | O_DIRECTORY));
   return Status::Ok();

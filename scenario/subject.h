@@ -46,6 +46,8 @@ class MountedSnapshot {
   Status Remount(Snapshotter& api);
 
  private:
+  Status MountHere();
+
   std::string key_, path_;
   std::vector<layermark::Mount> mounts_;
   Mounted mounted_;

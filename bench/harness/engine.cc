@@ -68,6 +68,7 @@ void JudgeByKernelLog(KernelLog& log, OneAnswer& answer) {
   if (problems->size() > 1) reason += fmt::format(" (and {} more)", problems->size() - 1);
   if (answer.verdict != WorkloadVerdict::kRight) reason += "; " + answer.reason;
   answer.verdict = WorkloadVerdict::kWrong;
+  answer.failed = false;  // that is said of what has no verdict
   answer.reason = std::move(reason);
 }
 
