@@ -106,8 +106,15 @@ def temporary(scratch):
 
 def start(program, arguments, mark, scratch):
     environment = dict(os.environ, LAYERMARK_KILL_MARK=mark, TMPDIR=temporary(scratch), HOME=temporary(scratch))
-    return subprocess.Popen([program, *arguments, "--out", os.path.join(scratch, "out")], env=environment, stdout=subprocess.DEVNULL,
-                            stderr=subprocess.DEVNULL, start_new_session=True, cwd=temporary(scratch))
+    with open(os.path.join(scratch, "stderr"), "wb") as errors:
+        return subprocess.Popen([program, *arguments, "--out", os.path.join(scratch, "out")], env=environment, stdout=subprocess.DEVNULL,
+                                stderr=errors, start_new_session=True, cwd=temporary(scratch))
+
+
+def last_words(scratch):
+    """The end of what the program said, to be shown when it ended as it should not."""
+    with open(os.path.join(scratch, "stderr"), encoding="utf-8", errors="replace") as f:
+        return f.read()[-500:].strip()
 
 
 def kill_run(program, arguments, delay, scratch):
@@ -145,7 +152,7 @@ def kill_daemon(program, arguments, delay, scratch):
         return killed, [f"the run hung after its FUSE daemon was killed at {delay:.1f} s"] + world.settle()
     problems = world.settle()
     if process.returncode not in (0, 1):  # 1: the case that lost its daemon says so; the rest of the run goes on
-        problems.append(f"the run ended with {process.returncode}")
+        problems.append(f"the run ended with {process.returncode}: {last_words(scratch)}")
     return killed, problems
 
 
@@ -175,7 +182,7 @@ def main():
         status = whole.wait()
         length = time.monotonic() - began
         if status != 0:
-            print(f"kill_nine: the run does not end well by itself (exit {status})", file=sys.stderr)
+            print(f"kill_nine: the run does not end well by itself (exit {status}): {last_words(scratch)}", file=sys.stderr)
             return 2
         print(f"a whole run takes {length:.1f} s and exits {status}")
         for i in range(options.runs):
@@ -183,7 +190,8 @@ def main():
             when, problems = kill_run(program, arguments, delay, scratch)
             failures += bool(problems)
             print(f"killed at {delay:6.2f} s ({when}): {'; '.join(problems) or 'nothing left'}", flush=True)
-        fuse = ["check", "--driver", "fuse_overlayfs"] + sum((["--filter", f] for f in options.filter), [])
+        # The filters may name workloads, which check does not know.
+        fuse = ["run", "--profile", "smoke", "--driver", "fuse_overlayfs"] + sum((["--filter", f] for f in options.filter), [])
         hits = 0
         for i in range(options.fuse_runs):
             delay = 0.2 + 0.35 * i
