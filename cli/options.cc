@@ -111,6 +111,15 @@ Result<std::vector<InstanceSpec>> InstancesFor(const CommonOptions& options, boo
   return instances;
 }
 
+std::vector<InstanceSpec> FurtherCheckedInstances(const CommonOptions& options) {
+  std::vector<InstanceSpec> instances;
+  if (!options.drivers.empty()) return instances;
+  for (const Driver* driver : AllDrivers()) {
+    for (const DriverOptions& set : driver->further_checked_options()) instances.push_back({driver, set});
+  }
+  return instances;
+}
+
 Result<BackingSpec> BackingFor(const CommonOptions& options, const InstanceSpec& instance) {
   if (options.backing.empty()) return DefaultBacking(instance, options.device);
   return ParseBacking(options.backing, options.device);

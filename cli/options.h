@@ -57,6 +57,8 @@ void AddCommonFlags(CLI::App& app, CommonOptions& options, unsigned flags);
 // The instances that --driver names; without it all drivers that need no option, or `with_incomplete` those
 // too that do. kInvalidArgument names what is wrong.
 Result<std::vector<InstanceSpec>> InstancesFor(const CommonOptions& options, bool with_incomplete = false);
+// What conformance runs beyond these where --driver names none: each driver's further_checked_options.
+std::vector<InstanceSpec> FurtherCheckedInstances(const CommonOptions& options);
 // The backing for one of them.
 Result<BackingSpec> BackingFor(const CommonOptions& options, const InstanceSpec& instance);
 struct Shard {

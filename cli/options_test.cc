@@ -59,6 +59,19 @@ TEST(InstancesForTest, WithoutSpecsEveryDriverThatNeedsNothingMore) {
   }
 }
 
+TEST(InstancesForTest, FurtherInstancesAreCheckedWhereNoDriverIsNamed) {
+  const std::vector<InstanceSpec> further = FurtherCheckedInstances({});
+  ASSERT_FALSE(further.empty());
+  for (const InstanceSpec& instance : further) {
+    EXPECT_FALSE(instance.options.empty()) << instance.name();
+    // Written as a user writes it, it is the same: its options exist and have these values.
+    const auto parsed = ParseInstance(instance.name());
+    ASSERT_TRUE(parsed.ok()) << parsed.status().ToString();
+    EXPECT_EQ(parsed->options, instance.options);
+  }
+  EXPECT_TRUE(FurtherCheckedInstances(WithDrivers({"vfs"})).empty());
+}
+
 TEST(InstancesForTest, OneBadSpecIsRefusedByName) {
   for (const char* bad : {"", "nosuch", "overlay2:nosuch=on", "overlay2:metacopy=perhaps",
                           "overlay2:metacopy", "overlay2:metacopy=on,metacopy=off", "exec"}) {

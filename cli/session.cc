@@ -32,6 +32,7 @@ namespace {
 // What was checked before the work began.
 struct Checked {
   std::vector<InstanceSpec> instances;
+  size_t measured = 0;  // the first so many; those after them are for conformance alone
   std::vector<BackingSpec> backings;
   std::vector<const Case*> cases;
   std::vector<WorkloadChoice> choices;
@@ -45,6 +46,10 @@ Result<Checked> CheckPlan(const SessionPlan& plan) {
   const CommonOptions& o = plan.options;
   Checked checked;
   LM_ASSIGN(checked.instances, InstancesFor(o));
+  checked.measured = checked.instances.size();
+  if (plan.conformance) {
+    for (InstanceSpec& further : FurtherCheckedInstances(o)) checked.instances.push_back(std::move(further));
+  }
   for (const InstanceSpec& instance : checked.instances) {
     LM_ASSIGN(BackingSpec backing, BackingFor(o, instance));
     checked.backings.push_back(std::move(backing));
@@ -209,7 +214,7 @@ class Session {
       // The time shares are what can be scaled; set-up and verification come on top, about as long again.
       double shares = 0;
       for (const WorkloadChoice& choice : checked_.choices) shares += choice.entry->info.seconds_quick;
-      shares *= 2.0 * static_cast<double>(examined_.size());
+      shares *= 2.0 * static_cast<double>(checked_.measured);
       options.time_scale = std::clamp(checked_.budget_seconds / std::max(shares, 0.1), 0.05, 50.0);
     }
     return options;
@@ -222,7 +227,9 @@ class Session {
 
   int Workloads() {
     BenchResult result;
-    const Status s = RunWorkloads(examined_, checked_.choices, MakeBenchOptions(), progress_, result);
+    const std::vector<ExaminedInstance> measured(
+        examined_.begin(), examined_.begin() + static_cast<std::ptrdiff_t>(checked_.measured));
+    const Status s = RunWorkloads(measured, checked_.choices, MakeBenchOptions(), progress_, result);
     record_.workloads = std::move(result.workloads);
     record_.measurements = std::move(result.measurements);
     samples_ = std::move(result.samples);

@@ -90,6 +90,9 @@ class Driver {
   virtual std::string summary() const = 0;          // one line: what it is
   virtual std::string default_backing() const = 0;  // "ext4", "xfs", "btrfs", "tmpfs"
   virtual std::vector<OptionRow> options() const { return {}; }
+  // Option sets that conformance runs too where no driver is named: where what is right depends on options,
+  // one instance without any does not tell. Workloads run without options alone.
+  virtual std::vector<DriverOptions> further_checked_options() const { return {}; }
   // What this instance claims on this kind of backing. A claim obliges.
   virtual CapabilitySet capabilities(const DriverOptions& options, const std::string& backing) const = 0;
   // Without explanation: the driver cannot foretell its inodes.

@@ -34,7 +34,7 @@ bool IsOn(const DriverOptions& options, const std::string& key) {
 // The mount options of this instance; what is not stated is left to the kernel.
 std::vector<std::string> MountOptionsOf(const DriverOptions& options, bool writable) {
   std::vector<std::string> words;
-  for (const char* key : {"metacopy", "redirect_dir", "index", "xino"}) {
+  for (const char* key : {"metacopy", "redirect_dir", "index", "xino", "nfs_export"}) {
     if (const std::string value = OptionOf(options, key); !value.empty())
       words.push_back(key + ("=" + value));
   }
@@ -98,15 +98,21 @@ class Overlay2Driver : public Driver {
         {"redirect_dir", {"on", "off", "follow", "nofollow"}, "directories of lower layers can be renamed"},
         {"index", {"on", "off"}, "hard links survive copy-up; an upper directory is used once"},
         {"xino", {"on", "off", "auto"}, "inode numbers are unique over several file systems"},
+        {"nfs_export", {"on", "off"}, "file handles of its files; needs index=on, and forbids metacopy=on"},
         {"volatile", {"on", "off"}, "nothing is synced to disk"},
         {"userxattr", {"on", "off"}, "user.overlay.* attributes instead of trusted.overlay.*"},
     };
   }
 
+  // All that makes it more like one file system. Metacopy is not among them: nfs_export=on forbids it.
+  std::vector<DriverOptions> further_checked_options() const override {
+    return {{{"index", "on"}, {"nfs_export", "on"}, {"redirect_dir", "on"}, {"xino", "on"}}};
+  }
+
   CapabilitySet capabilities(const DriverOptions& options, const std::string& backing) const override {
     using enum Capability;
     CapabilitySet set = BackingCapabilities(backing);
-    set.Remove(file_handles);  // only with nfs_export
+    if (!IsOn(options, "nfs_export")) set.Remove(file_handles);
     if (!KernelAtLeast(6, 3)) set.Remove(tmpfile);
     if (!IsOn(options, "index")) set.Remove(link_across_copy_up);
     // metacopy needs redirects and turns them on where the instance does not forbid it.
@@ -123,6 +129,8 @@ class Overlay2Driver : public Driver {
 
   InodeFormula inode_formula(const DriverOptions& options) const override {
     InodeFormula formula;
+    // With it the index holds an entry for each directory and each whiteout as well, not foretold here.
+    if (IsOn(options, "nfs_export")) return formula;
     formula.stores = InodeFormula::Stores::kOwnLayer;
     formula.whiteouts = InodeFormula::Whiteouts::kOneShared;
     formula.per_store = kSnapshotStoreInodes;

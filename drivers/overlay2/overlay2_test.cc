@@ -72,6 +72,8 @@ TEST_F(Overlay2Test, EveryOptionMountsAndKeepsContent) {
       {{"volatile", "off"}},
       {{"userxattr", "on"}},
       {{"userxattr", "off"}},
+      {{"nfs_export", "on"}, {"index", "on"}},
+      {{"nfs_export", "off"}},
       {{"metacopy", "on"}, {"redirect_dir", "on"}, {"index", "on"}, {"xino", "on"}},
   };
   for (const DriverOptions& options : sets) {
