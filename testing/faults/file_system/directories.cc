@@ -14,12 +14,11 @@
 namespace layermark::faults {
 namespace {
 
-constexpr off_t kExtraBase = off_t{1} << 62;  // offsets of names that the directory itself does not hold
-
 struct OpenDirectory {
   DIR* stream = nullptr;
   off_t at = 0;                                  // where the stream stands
   long entries = 0;                              // that were given so far
+  bool ended = false;                            // the removed names were given as well
   std::vector<std::pair<dirent, off_t>> frozen;  // Fault::readdir_frozen
 };
 
@@ -76,15 +75,28 @@ bool LeftOut(OpenDirectory& directory, const dirent& entry) {
   return On(Fault::readdir_drops_entry) && ++directory.entries % 64 == 0;
 }
 
-struct stat AsShown(const Node& node, const dirent& entry) {
+struct stat AsShown(const dirent& entry) {
   struct stat status {};
   status.st_ino = entry.d_ino;
   status.st_mode = static_cast<mode_t>(entry.d_type) << 12;
   if (On(Fault::dtype_of_symlink) && entry.d_type == DT_LNK) status.st_mode = S_IFREG;
   if (On(Fault::dino_differs) && entry.d_name[0] != '.') status.st_ino += 1;
   if (On(Fault::shared_inode_number)) status.st_ino |= 1;
-  (void)node;
   return status;
+}
+
+size_t AddRemovedNames(fuse_req_t request, const Node& node, char* buffer, size_t room, off_t at) {
+  size_t used = 0;
+  for (const std::string& name : RemovedNames(node)) {
+    struct stat status {};
+    status.st_ino = 1;
+    status.st_mode = S_IFREG;
+    const size_t needs = fuse_add_direntry(request, nullptr, 0, name.c_str(), nullptr, 0);
+    if (used + needs > room) break;
+    fuse_add_direntry(request, buffer + used, room - used, name.c_str(), &status, at);
+    used += needs;
+  }
+  return used;
 }
 
 void Read(fuse_req_t request, fuse_ino_t id, size_t room, off_t offset, fuse_file_info* info) {
@@ -92,7 +104,7 @@ void Read(fuse_req_t request, fuse_ino_t id, size_t room, off_t offset, fuse_fil
   OpenDirectory& directory = Of(info);
   std::vector<char> buffer(room);
   size_t used = 0;
-  if (On(Fault::readdir_repeats_after_seek) && offset != 0 && offset != directory.at && offset < kExtraBase) {
+  if (On(Fault::readdir_repeats_after_seek) && offset != 0 && offset != directory.at) {
     off_t before = 0;
     rewinddir(directory.stream);
     while (const dirent* entry = readdir(directory.stream)) {
@@ -102,39 +114,29 @@ void Read(fuse_req_t request, fuse_ino_t id, size_t room, off_t offset, fuse_fil
     directory.at = -1;
     offset = before;
   }
-  if (offset < kExtraBase) {
-    Seek(directory, offset);
-    while (const dirent* entry = Next(directory)) {
-      const off_t next = entry->d_off;
-      if (!LeftOut(directory, *entry)) {
-        const struct stat status = AsShown(node, *entry);
-        const size_t needs = fuse_add_direntry(request, nullptr, 0, entry->d_name, nullptr, 0);
-        if (used + needs > room) {
-          if (!On(Fault::readdir_frozen)) seekdir(directory.stream, directory.at);
-          fuse_reply_buf(request, buffer.data(), used);
-          return;
-        }
-        fuse_add_direntry(request, &buffer[used], room - used, entry->d_name, &status, next);
-        used += needs;
+  if (offset == 0) directory.ended = false;
+  Seek(directory, offset);
+  while (const dirent* entry = Next(directory)) {
+    const off_t next = entry->d_off;
+    if (!LeftOut(directory, *entry)) {
+      const struct stat status = AsShown(*entry);
+      const size_t needs = fuse_add_direntry(request, nullptr, 0, entry->d_name, nullptr, 0);
+      if (used + needs > room) {
+        if (!On(Fault::readdir_frozen)) seekdir(directory.stream, directory.at);
+        fuse_reply_buf(request, buffer.data(), used);
+        return;
       }
-      directory.at = next;
+      fuse_add_direntry(request, &buffer[used], room - used, entry->d_name, &status, next);
+      used += needs;
     }
-    if (errno != 0 && used == 0) {
-      fuse_reply_err(request, errno);
-      return;
-    }
-    offset = kExtraBase;
+    directory.at = next;
   }
-  off_t place = kExtraBase;
-  for (const std::string& name : RemovedNames(node)) {
-    if (++place <= offset) continue;
-    struct stat status {};
-    status.st_ino = 1;
-    status.st_mode = S_IFREG;
-    const size_t needs = fuse_add_direntry(request, &buffer[used], room - used, name.c_str(), &status, place);
-    if (used + needs > room) break;
-    used += needs;
+  if (errno != 0 && used == 0) {
+    fuse_reply_err(request, errno);
+    return;
   }
+  if (!directory.ended) used += AddRemovedNames(request, node, &buffer[used], room - used, directory.at);
+  directory.ended = true;
   fuse_reply_buf(request, buffer.data(), used);
 }
 
