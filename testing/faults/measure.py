@@ -74,7 +74,8 @@ class Runner:
                     rows = json.load(file)["conformance"]
             except FileNotFoundError:
                 sys.exit(f"{command}: {ended.stderr}")
-            return {row["case"]: row["verdict"] for row in rows}
+            # The kernel's log is the machine's; others may write to it meanwhile.
+            return {row["case"]: row["verdict"] for row in rows if not row["case"].startswith("harness.")}
         finally:
             shutil.rmtree(out, ignore_errors=True)
 
