@@ -34,8 +34,8 @@ bool IsRefusal(const Status& status) {
   if (status.error_number() == 0) {
     return status.code() != Code::kDataLoss && status.code() != Code::kInternal;
   }
-  constexpr int kRefusals[] = {EOPNOTSUPP, EINVAL, ENOSYS, ENOTTY, EPERM,
-                               EACCES,     EXDEV,  EROFS,  ENODEV, ENXIO};
+  constexpr int kRefusals[] = {EOPNOTSUPP, EINVAL, ENOSYS, ENOTTY, EPERM, EACCES,
+                               EXDEV,      EROFS,  EISDIR, ENODEV, ENXIO};
   return std::find(std::begin(kRefusals), std::end(kRefusals), status.error_number()) != std::end(kRefusals);
 }
 
