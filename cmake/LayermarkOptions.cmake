@@ -19,6 +19,11 @@ elseif(LAYERMARK_SANITIZE STREQUAL "thread")
   target_link_options(layermark_options INTERFACE -fsanitize=thread)
 endif()
 
+if(LAYERMARK_FUZZ_TARGETS)
+  # Everything is instrumented; only the targets get libFuzzer's main.
+  target_compile_options(layermark_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
 find_program(LAYERMARK_CCACHE ccache)
 if(LAYERMARK_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${LAYERMARK_CCACHE})

@@ -9,11 +9,10 @@
 #include <toml++/toml.h>
 
 #include <cctype>
+#include <limits>
 #include <sstream>
 
 #include "core/glob.h"
-#include "core/sys/fd.h"
-#include "drivers/registry.h"
 
 namespace layermark {
 namespace {
@@ -25,7 +24,10 @@ std::vector<int64_t> DottedNumber(const std::string& text) {
   while (i < text.size() && std::isdigit(static_cast<unsigned char>(text[i])) != 0) {
     int64_t n = 0;
     while (i < text.size() && std::isdigit(static_cast<unsigned char>(text[i])) != 0) {
-      n = n * 10 + (text[i++] - '0');
+      // A longer number than fits is only "very new".
+      constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+      const int digit = text[i++] - '0';
+      n = n > (kMost - digit) / 10 ? kMost : n * 10 + digit;
     }
     parts.push_back(n);
     if (i + 1 < text.size() && text[i] == '.') ++i;
@@ -219,21 +221,6 @@ Result<bool> VersionMatches(const std::string& condition, const std::string& ver
 Result<std::vector<ExpectedFailure>> ParseExpectedFailures(const std::string& toml, const std::string& driver,
                                                            const std::string& origin) {
   return Parser(driver, origin).Parse(toml);
-}
-
-Result<std::vector<ExpectedFailure>> LoadExpectedFailures(const std::vector<std::string>& files) {
-  std::vector<ExpectedFailure> all;
-  for (const ExpectedFailureText& text : BuiltInExpectedFailures()) {
-    const std::string origin = "drivers/" + text.driver + "/expected_failures.toml";
-    LM_ASSIGN(std::vector<ExpectedFailure> entries, ParseExpectedFailures(text.toml, text.driver, origin));
-    all.insert(all.end(), entries.begin(), entries.end());
-  }
-  for (const std::string& file : files) {
-    LM_ASSIGN(const std::string text, ReadFile(file));
-    LM_ASSIGN(std::vector<ExpectedFailure> entries, ParseExpectedFailures(text, "", file));
-    all.insert(all.end(), entries.begin(), entries.end());
-  }
-  return all;
 }
 
 const ExpectedFailure* FindExpected(const std::vector<ExpectedFailure>& entries,

@@ -220,7 +220,8 @@ void Scanner::MarkLinks() {
   }
   // A group that lost a name to another inode, while that name looks unchanged: breaking the link is the
   // change.
-  for (const auto& [inode, group] : above) {
+  for (const auto& entry : above) {
+    const auto& group = entry.second;  // clang++ 14 does not let a lambda capture a structured binding
     const DiffNode& first = plan_.nodes[group.front()];
     if (first.emit) continue;
     const auto it = below.find({first.lower_dev, first.lower_ino});

@@ -91,13 +91,15 @@ struct TarEntry {
 std::string BuildTar(const std::vector<TarEntry>& entries);
 
 // The archive's entries as declared, without touching a file system (for the model and for the inode census).
-// A regular file's data is replaced by its digest when `digests_only`.
+// A regular file's data is kept with `keep_data`, its digest always. Of `bounds` the limits count: what a
+// hostile archive may cost (a sparse entry of some bytes can claim any size, which has to be hashed).
 struct TarListEntry {
   TarEntry entry;
   int64_t size_bytes = 0;
   std::string digest;
 };
-Result<std::vector<TarListEntry>> ListTar(int tar_fd, bool keep_data = false);
+Result<std::vector<TarListEntry>> ListTar(int tar_fd, bool keep_data = false,
+                                          const ApplyOptions& bounds = {});
 
 }  // namespace layermark
 

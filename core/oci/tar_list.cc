@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "core/oci/layer_tar.h"
 #include "core/oci/tar_header.h"
@@ -47,8 +48,7 @@ Status ReadContent(TarReader* reader, int64_t size, bool keep_data, TarListEntry
 
 }  // namespace
 
-Result<std::vector<TarListEntry>> ListTar(int tar_fd, bool keep_data) {
-  const ApplyOptions bounds;
+Result<std::vector<TarListEntry>> ListTar(int tar_fd, bool keep_data, const ApplyOptions& bounds) {
   LM_ASSIGN(TarReader reader, TarReader::Open(tar_fd));
   std::vector<TarListEntry> list;
   TarHeader header;
@@ -59,8 +59,9 @@ Result<std::vector<TarListEntry>> ListTar(int tar_fd, bool keep_data) {
     if (static_cast<int64_t>(list.size()) >= bounds.max_entries) {
       return Status(Code::kOutOfRange, fmt::format("layer tar: more than {} entries", bounds.max_entries));
     }
-    const int64_t limit = keep_data ? kMaxKeptBytes : bounds.max_entry_bytes;
-    const int64_t total_limit = keep_data ? kMaxKeptBytes : bounds.max_total_bytes;
+    const int64_t most = keep_data ? kMaxKeptBytes : std::numeric_limits<int64_t>::max();
+    const int64_t limit = std::min(most, bounds.max_entry_bytes);
+    const int64_t total_limit = std::min(most, bounds.max_total_bytes);
     if (header.size_bytes > limit || header.size_bytes > total_limit - total) {
       return Status(Code::kOutOfRange,
                     fmt::format("layer tar: {}: claims {} bytes, more than the limit of {}", header.path,

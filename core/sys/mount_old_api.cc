@@ -109,7 +109,7 @@ unsigned long FlagsOf(const std::string& path) {
 
 Status Remount(const std::string& path, const MountWords& words) {
   unsigned long flags = FlagsOf(path);
-  if (words.sets_atime) flags &= ~(MS_NOATIME | MS_RELATIME);
+  if (words.sets_atime) flags &= ~static_cast<unsigned long>(MS_NOATIME | MS_RELATIME);
   flags |= words.ms_flags | MS_REMOUNT | MS_BIND;
   if (mount(nullptr, path.c_str(), nullptr, flags, nullptr) != 0)
     return Status::Errno("mount remount,bind", path);

@@ -65,7 +65,8 @@ bool TakeWord(const std::string& option, MountWords& out) {
   for (const AttributeWord& row : kAtimeWords) {
     if (option != row.word) continue;
     out.attributes = (out.attributes & ~uint64_t{MOUNT_ATTR__ATIME}) | row.attribute;
-    out.ms_flags = (out.ms_flags & ~(MS_RELATIME | MS_NOATIME | MS_STRICTATIME)) | row.ms_flag;
+    constexpr unsigned long kTimes = MS_RELATIME | MS_NOATIME | MS_STRICTATIME;
+    out.ms_flags = (out.ms_flags & ~kTimes) | row.ms_flag;
     out.sets_atime = true;
     return true;
   }
