@@ -93,6 +93,28 @@ TEST(ExpectedFailures, VersionsCompareByNumbers) {
   EXPECT_FALSE(*VersionMatches("<1.9", "1.10"));
   EXPECT_TRUE(*VersionMatches("==1.10", "1.10.0"));
   EXPECT_TRUE(*VersionMatches(">=6.1,<7", "Linux 6.18.44"));
+  EXPECT_FALSE(*VersionMatches(">=99999999999999999999", "6.18"));
+  EXPECT_TRUE(*VersionMatches("==99999999999999999999", "99999999999999999999"));
+}
+
+TEST(ExpectedFailures, AMalformedVersionIsAnErrorWithItsPlaceWhateverComesBeforeIt) {
+  const std::string start = "[[expect]]\ncase = 'a'\ncause = 'c'\n";
+  for (const char* version : {"new", ">5,new", "~1"}) {
+    const Status s =
+        ParseExpectedFailures(start + "when = { version = '" + version + "' }", "d", "file").status();
+    EXPECT_EQ(s.code(), Code::kInvalidArgument) << version;
+    EXPECT_TRUE(s.message().starts_with("file:4: version condition")) << s.message();
+  }
+}
+
+TEST(ExpectedFailures, LettersBeyondAsciiAreFineInStringsAndAnErrorElsewhere) {
+  const std::string good = "[[expect]]\ncase = 'a'\ncause = '\u00e9 \uFECB'  # \u00e9\n";
+  const auto entries = ParseExpectedFailures(good, "d", "f");
+  ASSERT_TRUE(entries.ok()) << entries.status().ToString();
+  EXPECT_EQ(entries->front().cause, "\u00e9 \uFECB");
+  for (const char* bad : {"\u00e9 = 1", "\uFECB = 1", "[[expect]]\ncase = \u00e9\ncause = 'c'", "\u2e80"}) {
+    EXPECT_EQ(ParseExpectedFailures(bad, "d", "f").status().code(), Code::kInvalidArgument) << bad;
+  }
 }
 
 TEST(ExpectedFailures, BuiltInFilesParse) {

@@ -149,5 +149,18 @@ TEST_F(ApplyTest, DamagedArchivesDoNoHarm) {
   EXPECT_EQ(*outside, std::vector<std::string>{"root"});
 }
 
+// A sparse entry of some bytes claims a mebibyte, all of which has to be hashed: the caller's bounds count.
+TEST(TarHostile, AListIsBoundedByWhatTheCallerAllows) {
+  TarEntry entry = TarFile("s", "x");
+  entry.claimed_size = int64_t{1} << 20;
+  ApplyOptions bounds;
+  bounds.max_entry_bytes = 1000;
+  const Fd tar = TarFd(BuildTar({TarFile("a", std::string(900, 'a')), entry}));
+  EXPECT_EQ(ListTar(tar.get(), false, bounds).status().code(), Code::kOutOfRange);
+  bounds.max_entries = 1;
+  const Fd two = TarFd(BuildTar({TarFile("a"), TarFile("b")}));
+  EXPECT_EQ(ListTar(two.get(), false, bounds).status().code(), Code::kOutOfRange);
+}
+
 }  // namespace
 }  // namespace layermark

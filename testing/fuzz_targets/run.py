@@ -64,22 +64,32 @@ def run(name, seconds):
             "memory": figure(r"stat::peak_rss_mb:\s+(\d+)", done.stderr)}
 
 
-def record(rows, seconds):
-    commit = subprocess.run(["git", "-C", SOURCE, "describe", "--always", "--abbrev=12"], capture_output=True, text=True,
-                            check=False).stdout.strip()
+def row_text(row, seconds, commit):
+    """A line of the table."""
+    slowest = "below 1 s" if row["slowest"] == 0 else f"{row['slowest']} s"
+    return (f"| {row['name']} | {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M} | {commit} | {seconds} s | "
+            f"{'no finding' if row['good'] else 'A FINDING'} | {row['runs']:,} | {row['edges']:,} | {row['inputs']:,} | "
+            f"{row['seeds']} | {slowest} | {row['memory']} MiB |")
+
+
+def record(path, lines):
+    """Writes the table; rows of targets that did not run now stay."""
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            old = [line.rstrip("\n") for line in file if re.match(r"\| [a-z_]+ \| \d", line)]
+        names = {line.split(" | ")[0] for line in lines}
+        lines = lines + [line for line in old if line.split(" | ")[0] not in names]
     compiler = subprocess.run(["clang++", "--version"], capture_output=True, text=True, check=False).stdout.split("\n")[0]
-    lines = [
+    head = [
         "# The last run of the fuzz targets", "",
         "Written by `testing/fuzz_targets/run.py --record docs/fuzz-targets-last-run.md`. Each target is a reader of bytes that",
-        "somebody else wrote; libFuzzer ran it under the address and undefined-behaviour sanitizers, from seeds made by code.", "",
-        f"- {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M} UTC, commit {commit}",
-        f"- {compiler}; Linux {platform.release()}",
-        f"- {seconds} s for each target, inputs of at most 64 KiB, no input above 20 s, memory at most 2 GiB", "",
-        "| target | end | runs | edges covered | inputs kept | seeds | slowest input | peak memory |",
-        "|---|---|---|---|---|---|---|---|"]
-    lines += [f"| {r['name']} | {'no finding' if r['good'] else 'A FINDING'} | {r['runs']:,} | {r['edges']:,} | {r['inputs']:,} | "
-              f"{r['seeds']} | {'below 1 s' if r['slowest'] == 0 else str(r['slowest']) + ' s'} | {r['memory']} MiB |" for r in rows]
-    return "\n".join(lines) + "\n"
+        "somebody else wrote; libFuzzer ran it under the address and undefined-behaviour sanitizers, from seeds made by code:",
+        "inputs of at most 64 KiB, none may take longer than 20 s, memory at most 2 GiB. Dates are UTC; the commit is the last",
+        f"one below what ran. {compiler}, Linux {platform.release()}.", "",
+        "| target | date | commit | time | end | runs | edges covered | inputs kept | seeds | slowest input | peak memory |",
+        "|---|---|---|---|---|---|---|---|---|---|---|"]
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join(head + sorted(lines)) + "\n")
 
 
 def main():
@@ -101,14 +111,15 @@ def main():
         print(f"run.py: there are: {' '.join(targets())}", file=sys.stderr)
         return 2
     os.makedirs(FINDINGS, exist_ok=True)
+    commit = subprocess.run(["git", "-C", SOURCE, "describe", "--always", "--abbrev=12"], capture_output=True, text=True,
+                            check=False).stdout.strip()
     rows = []
     for name in chosen:
         rows.append(run(name, arguments.seconds))
         row = rows[-1]
         print(f"{name}: {'no finding' if row['good'] else 'A FINDING'}, {row['runs']:,} runs, {row['edges']:,} edges", flush=True)
-    if arguments.record:
-        with open(arguments.record, "w", encoding="utf-8") as file:
-            file.write(record(rows, arguments.seconds))
+        if arguments.record:
+            record(arguments.record, [row_text(row, arguments.seconds, commit)])
     return 0 if all(row["good"] for row in rows) else 1
 
 
