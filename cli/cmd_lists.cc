@@ -4,7 +4,9 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <algorithm>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "bench/harness/engine.h"
 #include "cli/commands.h"
@@ -21,11 +23,44 @@ std::string NeedsText(const std::vector<Capability>& needs) {
   return text;
 }
 
+// What follows "; " in a source is another.
+std::vector<std::string> Sources(const std::string& text) {
+  std::vector<std::string> sources;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find(';', at), text.size());
+    const size_t begin = text.find_first_not_of(' ', at);
+    if (begin < end) sources.push_back(text.substr(begin, end - begin));
+    at = end + 1;
+  }
+  return sources;
+}
+
+// All that is known of each case, for programs.
+void PrintCasesJson(const std::vector<const Case*>& cases) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const Case* c : cases) {
+    const CaseInfo& info = c->info;
+    nlohmann::ordered_json needs = nlohmann::ordered_json::array();
+    for (const Capability need : info.needs) needs.push_back(Row(need).name);
+    list.push_back({{"case", info.full_name()},
+                    {"area", info.area},
+                    {"claim", info.claim},
+                    {"sources", Sources(info.source)},
+                    {"needs", needs},
+                    {"deadline_seconds", info.deadline_seconds}});
+  }
+  fmt::print("{}\n", list.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+}
+
 // An entry of three lines each: claims are sentences, which the columns of a table would break up.
 // `one_line`: for programs, the name and the source with a tab between them.
 int ListCases(const CommonOptions& options, bool one_line) {
   const std::vector<const Case*> cases = SelectCases(options.filters);
   if (cases.empty()) return UsageError(fmt::format("--filter {}: matches no case", options.filters.front()));
+  if (options.format == "json") {
+    PrintCasesJson(cases);
+    return kExitPass;
+  }
   for (const Case* c : cases) {
     const CaseInfo& info = c->info;
     if (one_line) {
@@ -71,7 +106,11 @@ void AddCasesCommand(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<CommonOptions>();
   AddCommonFlags(*command, *options, kFlagFilter);
   auto one_line = std::make_shared<bool>(false);
-  command->add_flag("--list", *one_line, "one line each: the name, a tab, the source");
+  CLI::Option* list = command->add_flag("--list", *one_line, "one line each: the name, a tab, the source");
+  command->add_option("--format", options->format, "text, or json: name, claim, sources and needs of each")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str()
+      ->excludes(list);
   command->callback([=, &invocation] { invocation.run = [=] { return ListCases(*options, *one_line); }; });
 }
 

@@ -8,7 +8,7 @@ namespace layermark {
 namespace {
 
 constexpr unsigned kSelection = kFlagDriver | kFlagFilter | kFlagBacking | kFlagImage | kFlagSeed |
-                                kFlagShard | kFlagOut | kFlagFormat | kFlagExpected;
+                                kFlagShard | kFlagOut | kFlagFormat | kFlagExpected | kFlagBisect;
 
 void AddSession(CLI::App& app, Invocation& invocation, const char* name, const char* sentence, unsigned flags,
                 const SessionPlan& defaults) {
@@ -22,7 +22,8 @@ void AddSession(CLI::App& app, Invocation& invocation, const char* name, const c
     invocation.run = [plan, &invocation] {
       plan->command = invocation.command;
       plan->benchmark_arguments = invocation.benchmark_arguments;
-      return RunSession(*plan);
+      const int status = RunSession(*plan);
+      return plan->options.bisect ? BisectExit(status) : status;
     };
   });
 }

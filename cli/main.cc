@@ -11,6 +11,6 @@ int main(int argc, char** argv) {
     return layermark::RunProgram(argc, argv);
   } catch (const std::exception& e) {
     fmt::print(stderr, "layermark: {}\n", e.what());
-    return layermark::kExitUsage;
+    return layermark::StatusOfRefusal(argc, argv);
   }
 }

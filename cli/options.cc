@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "core/shell_word.h"
 #include "drivers/registry.h"
 #include "scenario/examine.h"
 
@@ -27,6 +28,10 @@ int WorseExit(int a, int b) {
     }
   };
   return rank(a) >= rank(b) ? a : b;
+}
+
+int BisectExit(int status) {
+  return status == kExitUsage || status == kExitInconclusive ? kExitCannotTell : status;
 }
 
 void AddCommonFlags(CLI::App& app, CommonOptions& o, unsigned flags) {
@@ -86,6 +91,10 @@ void AddCommonFlags(CLI::App& app, CommonOptions& o, unsigned flags) {
     app.add_option("--expected", o.expected, "a further expected_failures.toml; repeatable")
         ->type_name("FILE")
         ->allow_extra_args(false);
+  }
+  if ((flags & kFlagBisect) != 0) {
+    app.add_flag("--bisect", o.bisect,
+                 "for `git bisect run`: exit 125 (cannot tell, skip this commit) in place of 2 and 3");
   }
   if ((flags & kFlagJobs) != 0) {
     app.add_option("--jobs", o.jobs, "cases at a time; default: the number of processors")
@@ -172,19 +181,8 @@ Result<double> ParseDuration(const std::string& text) {
 std::string QuotedCommand(int argc, const char* const* argv) {
   std::string out = "./layermark";
   for (int i = 1; i < argc; ++i) {
-    const std::string word = argv[i];
-    const bool plain = !word.empty() && std::all_of(word.begin(), word.end(), [](char c) {
-      return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
-             std::string_view("-_./:=,@%+").find(c) != std::string_view::npos;
-    });
     out += ' ';
-    if (plain) {
-      out += word;
-      continue;
-    }
-    out += '\'';
-    for (char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    out += '\'';
+    out += ShellWord(argv[i]);
   }
   return out;
 }

@@ -21,6 +21,12 @@ inline constexpr int kExitInconclusive = 3;
 inline constexpr int kExitInterrupted = 130;
 int WorseExit(int a, int b);
 
+// What --bisect makes of an exit status. `git bisect run` takes 0 for good, 125 for "cannot tell, skip" and
+// the rest up to 127 for bad: what is no finding (2, 3) must not be bad. 130 stays: above 127 git stops the
+// bisection, which is what an interrupt is for.
+inline constexpr int kExitCannotTell = 125;
+int BisectExit(int status);
+
 struct CommonOptions {
   std::vector<std::string> drivers;   // --driver SPEC
   std::vector<std::string> filters;   // --filter GLOB
@@ -35,6 +41,7 @@ struct CommonOptions {
   std::string format = "text";        // --format
   std::vector<std::string> expected;  // --expected
   int jobs = 0;                       // --jobs; 0: the number of processors
+  bool bisect = false;                // --bisect
 };
 
 // Which of the common flags a command takes.
@@ -51,6 +58,7 @@ enum CommonFlag : unsigned {
   kFlagFormat = 512,
   kFlagExpected = 1024,
   kFlagJobs = 2048,
+  kFlagBisect = 4096,
 };
 void AddCommonFlags(CLI::App& app, CommonOptions& options, unsigned flags);
 

@@ -148,6 +148,14 @@ TEST(ParseDurationTest, RefusesTheRestByName) {
   }
 }
 
+TEST(BisectExitTest, WhatIsNoFindingIsSkippedAndAnInterruptStopsTheBisection) {
+  EXPECT_EQ(BisectExit(kExitPass), 0);
+  EXPECT_EQ(BisectExit(kExitFinding), 1);
+  EXPECT_EQ(BisectExit(kExitUsage), 125);
+  EXPECT_EQ(BisectExit(kExitInconclusive), 125);
+  EXPECT_EQ(BisectExit(kExitInterrupted), 130);
+}
+
 TEST(QuotedCommandTest, AShellReadsBackWhatWasTyped) {
   const char* argv[] = {
       "/somewhere/layermark", "check", "--driver", "overlay2:metacopy=on,index=off", "--filter",

@@ -91,17 +91,29 @@ std::string FindingsText(const Record& record) {
     out += fmt::format("{}: {} {} {}\n    {}\n", unexpected ? "xpass" : "wrong", row.workload,
                        ParamsText(row.params), PlaceText(row.place), FirstLine(row.reason));
   }
+  return out;
+}
+
+std::string SkipsText(const Record& record) {
   // What could not run for want of something, each reason once.
-  std::map<std::string, std::set<std::string>> wanting;
-  for (const WorkloadRow& row : record.workloads) {
-    if (row.verdict == WorkloadVerdict::kNotRun) {
-      wanting[FirstLine(row.reason)].insert(
-          fmt::format("{} {} {}", row.workload, ParamsText(row.params), row.place.instance));
-    }
+  std::map<std::pair<std::string, std::string>, std::set<std::string>> skipped, not_run;
+  for (const ConformanceRow& row : record.conformance) {
+    if (row.verdict != Verdict::kSkip) continue;
+    skipped[{row.skip_code, FirstLine(row.reason)}].insert(
+        fmt::format("{} {}", row.case_name, row.place.instance));
   }
-  for (const auto& [reason, what] : wanting) {
-    out += fmt::format("not run: {}{}\n    {}\n", *what.begin(),
-                       what.size() > 1 ? fmt::format(" and {} more", what.size() - 1) : "", reason);
+  for (const WorkloadRow& row : record.workloads) {
+    if (row.verdict != WorkloadVerdict::kNotRun) continue;
+    not_run[{row.skip_code, FirstLine(row.reason)}].insert(
+        fmt::format("{} {} {}", row.workload, ParamsText(row.params), row.place.instance));
+  }
+  std::string out;
+  for (const auto& [heading, entries] : {std::pair{"skip", &skipped}, std::pair{"not run", &not_run}}) {
+    for (const auto& [why, what] : *entries) {
+      out += fmt::format("{}: {}{}\n    {}{}{}\n", heading, *what.begin(),
+                         what.size() > 1 ? fmt::format(" and {} more", what.size() - 1) : "", why.first,
+                         why.first.empty() ? "" : ": ", why.second);
+    }
   }
   return out;
 }
@@ -151,8 +163,8 @@ void PrintRecord(const Record& record, const std::string& format) {
   } else if (format == "junit") {
     fmt::print("{}", ExportJunit(record));
   } else {
-    for (const std::string& part :
-         {DriversText(record), VerdictsText(record), FindingsText(record), MeasurementsText(record)}) {
+    for (const std::string& part : {DriversText(record), VerdictsText(record), FindingsText(record),
+                                    SkipsText(record), MeasurementsText(record)}) {
       if (!part.empty()) fmt::print("\n{}", part);
     }
     if (!record.complete) fmt::print("\nThe run is incomplete.\n");

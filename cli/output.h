@@ -20,6 +20,7 @@ void PrintRecord(const Record& record, const std::string& format);
 std::string DriversText(const Record& record);
 std::string VerdictsText(const Record& record);
 std::string FindingsText(const Record& record);
+std::string SkipsText(const Record& record);  // what was skipped, one entry for each code and reason
 std::string MeasurementsText(const Record& record);
 
 }  // namespace layermark

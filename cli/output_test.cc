@@ -69,12 +69,29 @@ TEST(FindingsTextTest, WorkloadsThatAreWrongAreNamedAndThoseNotRunShareAReason) 
   row("wrong", WorkloadVerdict::kWrong, "f is missing");
   row("a", WorkloadVerdict::kNotRun, "no room");
   row("b", WorkloadVerdict::kNotRun, "no room");
-  const std::string text = FindingsText(record);
+  record.workloads[2].skip_code = record.workloads[3].skip_code = "budget";
+  const std::string text = FindingsText(record) + SkipsText(record);
   EXPECT_NE(text.find("wrong: start act=wrong vfs on ext4 (ram)\n    f is missing\n"), std::string::npos)
       << text;
-  EXPECT_EQ(Count(text, "no room"), 1u) << text;
+  EXPECT_EQ(Count(text, "budget: no room"), 1u) << text;
   EXPECT_NE(text.find("start act=a vfs and 1 more"), std::string::npos) << text;
   EXPECT_EQ(text.find("act=right"), std::string::npos) << text;
+}
+
+TEST(SkipsTextTest, EachCodeAndReasonOnceWithWhatItKeptFromRunning) {
+  Record record;
+  for (const Place& place : {kHere, kThere}) {
+    record.conformance.push_back(
+        Row("a.one", place, Verdict::kSkip, "missing capability acl: EOPNOTSUPP", 0));
+    record.conformance.back().skip_code = "capability_missing";
+  }
+  record.conformance.push_back(Row("a.two", kHere, Verdict::kSkip, "an old record's", 0));
+  record.conformance.push_back(Row("a.three", kHere, Verdict::kPass, "", 0));
+  EXPECT_EQ(SkipsText(record),
+            "skip: a.two vfs\n    an old record's\n"
+            "skip: a.one overlay2:index=on and 1 more\n    capability_missing: missing capability acl: "
+            "EOPNOTSUPP\n");
+  EXPECT_EQ(FindingsText(record), "");
 }
 
 TEST(VerdictsTextTest, CountsEachVerdictOnce) {

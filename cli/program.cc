@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <exception>
 
 #include "cli/commands.h"
@@ -13,9 +14,16 @@ namespace {
 
 constexpr const char* kFooter =
     "Exit status: 0 only passes, expected failures and skips; 1 a finding; 2 usage or environment;\n"
-    "3 inconclusive; 130 interrupted, with the record written and marked incomplete.";
+    "3 inconclusive; 130 interrupted, with the record written and marked incomplete. --bisect: 125 for 2 and "
+    "3.";
 
 }  // namespace
+
+int StatusOfRefusal(int argc, const char* const* argv) {
+  const bool bisect = std::any_of(argv + 1, argv + argc,
+                                  [](const char* word) { return std::string_view(word) == "--bisect"; });
+  return bisect ? BisectExit(kExitUsage) : kExitUsage;
+}
 
 int RunProgram(int argc, const char* const* argv) {
   Invocation invocation;
@@ -52,15 +60,18 @@ int RunProgram(int argc, const char* const* argv) {
     // A mistyped subcommand is first of all a missing one to the parser: name the word that was given.
     const std::vector<std::string> unexpected = app.remaining(true);
     if (dynamic_cast<const CLI::RequiredError*>(&e) != nullptr && !unexpected.empty()) {
-      return UsageError(
+      (void)UsageError(
           fmt::format("unexpected \"{}\": {}; see layermark --help", unexpected.front(), e.what()));
+    } else {
+      (void)UsageError(e.what());
     }
-    return UsageError(e.what());
+    return StatusOfRefusal(argc, argv);
   }
   if (!invocation.run) return UsageError("no subcommand");
   if (!invocation.benchmark_arguments.empty() && !app.got_subcommand("bench")) {
-    return UsageError(fmt::format("unexpected \"{}\": only bench passes flags to Google Benchmark",
-                                  invocation.benchmark_arguments.front()));
+    (void)UsageError(fmt::format("unexpected \"{}\": only bench passes flags to Google Benchmark",
+                                 invocation.benchmark_arguments.front()));
+    return StatusOfRefusal(argc, argv);
   }
   return invocation.run();
 }

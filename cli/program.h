@@ -8,6 +8,10 @@ namespace layermark {
 // and nothing was touched. Exceptions of the libraries beneath can leave it.
 int RunProgram(int argc, const char* const* argv);
 
+// kExitUsage, or with --bisect among the words what that makes of it. For what ends before the words are
+// read.
+int StatusOfRefusal(int argc, const char* const* argv);
+
 }  // namespace layermark
 
 #endif  // LAYERMARK_CLI_PROGRAM_H_

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -103,6 +104,33 @@ TEST(ProgramTest, HelpAndVersionAreNoMistakes) {
   const Outcome version = Call({"--version"});
   EXPECT_EQ(version.exit, kExitPass);
   EXPECT_TRUE(version.out.starts_with("layermark ")) << version.out;
+}
+
+TEST(ProgramTest, BisectSkipsACommitThatCannotBeTried) {
+  for (const char* command : {"run", "check", "bench"}) {
+    EXPECT_EQ(Call({command, "--bisect", "--filter", kNothing}).exit, kExitCannotTell) << command;
+    EXPECT_EQ(Call({command, "--filter", kNothing}).exit, kExitUsage) << command;
+  }
+  EXPECT_EQ(Call({"check", "--bisect", "--no-such-flag"}).exit, kExitCannotTell);
+  EXPECT_EQ(Call({"check", "--bisect", "--driver", "no_such_driver"}).exit, kExitCannotTell);
+}
+
+TEST(ProgramTest, CasesAsJsonHaveClaimSourcesAndNeeds) {
+  const Outcome outcome = Call({"cases", "--format", "json", "--filter", "acl.*", "--filter", "whiteout.*"});
+  ASSERT_EQ(outcome.exit, kExitPass);
+  const auto list = nlohmann::json::parse(outcome.out, nullptr, false);
+  ASSERT_TRUE(list.is_array() && list.size() > 2) << outcome.out;
+  bool needs = false;
+  for (const auto& c : list) {
+    EXPECT_TRUE(c["case"].get<std::string>().starts_with(c["area"].get<std::string>() + ".")) << c;
+    EXPECT_FALSE(c["claim"].get<std::string>().empty()) << c;
+    ASSERT_FALSE(c["sources"].empty()) << c;
+    for (const auto& source : c["sources"])
+      EXPECT_EQ(source.get<std::string>().find(';'), std::string::npos) << c;
+    needs = needs || c["needs"] == nlohmann::json::array({"acl"});
+  }
+  EXPECT_TRUE(needs);
+  Refused({"cases", "--format", "json", "--list"}, "--list");
 }
 
 TEST(ProgramTest, ListsWhatTheFilterSelects) {

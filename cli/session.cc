@@ -187,6 +187,13 @@ class Session {
     options.parallel = plan_.options.jobs > 0 ? plan_.options.jobs : get_nprocs();
     options.image = &*checked_.image;
     options.expected = checked_.expected;
+    if (!plan_.options.images.empty()) options.reproduce_more = {"--image", plan_.options.images.front()};
+    if (plan_.options.profile != "quick") {
+      options.reproduce_more.insert(options.reproduce_more.end(), {"--profile", plan_.options.profile});
+    }
+    for (const std::string& file : plan_.options.expected) {
+      options.reproduce_more.insert(options.reproduce_more.end(), {"--expected", file});
+    }
     int exit = kExitPass;
     for (const auto& [instance, status] :
          CheckInstances(examined_, checked_.cases, options, progress_, record_.conformance)) {

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <ctime>
+
+#include "core/skip_code.h"
 #include "results/tally.h"
 #include "results/text.h"
 
@@ -17,8 +20,9 @@ struct TestCase {
   std::string class_name, name;
   double seconds = 0;
   std::string element;  // "failure", "error", "skipped"; empty for a pass
-  std::string type;
+  std::string type;     // of a skip: its code
   std::string message;
+  std::string reproduce;
   std::string system_out;
 };
 
@@ -35,10 +39,14 @@ std::string Render(const TestCase& test, Totals* totals) {
   std::string out = fmt::format("    <testcase classname=\"{}\" name=\"{}\" time=\"{:.3f}\">\n",
                                 XmlAttribute(test.class_name), XmlAttribute(test.name), test.seconds);
   if (test.element == "skipped") {
-    out += fmt::format("      <skipped message=\"{}\"/>\n", XmlAttribute(OneLine(test.message)));
+    const std::string type = test.type.empty() ? "" : fmt::format(" type=\"{}\"", XmlAttribute(test.type));
+    out += fmt::format("      <skipped{} message=\"{}\"/>\n", type, XmlAttribute(OneLine(test.message)));
   } else if (!test.element.empty()) {
-    out += fmt::format("      <{} type=\"{}\" message=\"{}\">{}</{}>\n", test.element, test.type,
-                       XmlAttribute(FirstLine(test.message)), XmlText(test.message), test.element);
+    out += fmt::format(
+        "      <{} type=\"{}\" message=\"{}\">{}</{}>\n", test.element, test.type,
+        XmlAttribute(FirstLine(test.message)),
+        XmlText(test.reproduce.empty() ? test.message : test.message + "\nreproduce: " + test.reproduce),
+        test.element);
   }
   if (!test.system_out.empty()) {
     out += fmt::format("      <system-out>{}</system-out>\n", XmlText(test.system_out));
@@ -53,6 +61,7 @@ TestCase FromCase(const ConformanceRow& row) {
   test.name = row.case_name;
   test.seconds = row.seconds;
   test.message = row.reason;
+  test.reproduce = row.reproduce;
   if (!row.source.empty()) test.system_out += "source: " + row.source + "\n";
   if (!row.reproduce.empty()) test.system_out += "reproduce: " + row.reproduce + "\n";
   switch (row.verdict) {
@@ -60,9 +69,11 @@ TestCase FromCase(const ConformanceRow& row) {
       break;
     case Verdict::kSkip:
       test.element = "skipped";
+      test.type = row.skip_code;
       break;
     case Verdict::kXfail:
       test.element = "skipped";
+      test.type = "expected_failure";
       test.message = "expected failure: " + row.reason;
       break;
     case Verdict::kFail:
@@ -95,7 +106,10 @@ TestCase FromWorkload(const WorkloadRow& row) {
     test.element = "failure";
     test.type = "WrongResult";
   }
-  if (row.verdict == WorkloadVerdict::kNotRun) test.element = "skipped";
+  if (row.verdict == WorkloadVerdict::kNotRun) {
+    test.element = "skipped";
+    test.type = row.skip_code;
+  }
   return test;
 }
 
@@ -103,11 +117,25 @@ std::string Property(std::string_view name, std::string_view value) {
   return fmt::format("      <property name=\"{}\" value=\"{}\"/>\n", XmlAttribute(name), XmlAttribute(value));
 }
 
+std::string EnvironmentText(const Record& record, const char* name) {
+  const auto it = record.environment.text.find(name);
+  return it == record.environment.text.end() ? std::string() : it->second;
+}
+
+// When the run ended, RFC 3339 as its start is; its start where that cannot be read.
+std::string EndOf(const RunInfo& run) {
+  std::tm utc{};
+  const char* rest = strptime(run.started.c_str(), "%Y-%m-%dT%H:%M:%S", &utc);
+  if (rest == nullptr || run.seconds < 0 || run.seconds > 1e9) return run.started;
+  const std::time_t end = timegm(&utc) + static_cast<std::time_t>(run.seconds);
+  gmtime_r(&end, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text;
+}
+
 std::string Properties(const Record& record, const PlaceRows& rows) {
-  const auto text = [&](const char* name) {
-    const auto it = record.environment.text.find(name);
-    return it == record.environment.text.end() ? std::string() : it->second;
-  };
+  const auto text = [&](const char* name) { return EnvironmentText(record, name); };
   std::string out = "    <properties>\n";
   out += Property("DRIVER", rows.place.driver) + Property("INSTANCE", rows.place.instance);
   out += Property("BACKING", rows.place.backing) + Property("DEVICE", rows.place.device);
@@ -143,14 +171,16 @@ std::string ExportJunit(const Record& record) {
       gone.class_name = fmt::format("layermark.{}", InstanceSegment(rows.place.instance));
       gone.name = "available";
       gone.element = "skipped";
+      gone.type = SkipCodeName(SkipCode::driver_unavailable);
       gone.message = rows.driver->reason;
       tests += Render(gone, &totals);
     }
     suites += fmt::format(
         "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" time=\"{:.3f}\" "
-        "timestamp=\"{}\">\n",
+        "hostname=\"{}\" start_timestamp=\"{}\" timestamp=\"{}\" report_timestamp=\"{}\">\n",
         XmlAttribute(PlaceText(rows.place)), totals.tests, totals.failures, totals.errors, totals.skipped,
-        totals.seconds, XmlAttribute(record.run.started));
+        totals.seconds, XmlAttribute(EnvironmentText(record, "hostname")), XmlAttribute(record.run.started),
+        XmlAttribute(record.run.started), XmlAttribute(EndOf(record.run)));
     suites += Properties(record, rows) + tests + "  </testsuite>\n";
     all.tests += totals.tests;
     all.failures += totals.failures;

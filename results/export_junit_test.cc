@@ -135,8 +135,18 @@ TEST(ExportJunit, CarriesMachineReasonAndCommand) {
   EXPECT_THAT(xml, HasSubstr("<property name=\"CPUS\" value=\"2\"/>"));
   EXPECT_THAT(xml, HasSubstr("<property name=\"MEM_KB\" value=\"25165824\"/>"));
   EXPECT_THAT(xml, HasSubstr("<property name=\"BACKING\" value=\"ext4\"/>"));
-  EXPECT_THAT(xml, HasSubstr("<skipped message=\"missing capability priv_mknod: mknodat: EPERM\"/>"));
-  EXPECT_THAT(xml, HasSubstr("reproduce: layermark check --filter copyup.mode"));
+  EXPECT_THAT(
+      xml,
+      HasSubstr(
+          "<skipped type=\"privilege_missing\" message=\"missing capability priv_mknod: mknodat: EPERM\"/>"));
+  EXPECT_THAT(xml, HasSubstr("<skipped type=\"expected_failure\" message=\"expected failure: "));
+  EXPECT_THAT(xml, HasSubstr("<skipped type=\"capability_missing\" message=\"needs layers_500\"/>"));
+  EXPECT_THAT(xml, HasSubstr("<skipped type=\"driver_unavailable\" message=\"mount aufs: ENODEV\"/>"));
+  EXPECT_THAT(xml, HasSubstr("]]&gt; end\nreproduce: layermark check --filter copyup.mode</failure>"));
+  EXPECT_THAT(xml, HasSubstr("<system-out>source: ovl/001\nreproduce: layermark check --filter copyup.mode"));
+  EXPECT_THAT(xml,
+              HasSubstr("hostname=\"here\" start_timestamp=\"2025-01-01T00:00:00Z\" "
+                        "timestamp=\"2025-01-01T00:00:00Z\" report_timestamp=\"2025-01-01T00:00:12Z\">"));
   EXPECT_THAT(xml, HasSubstr("classname=\"layermark.overlay2__metacopy_on.copyup\""));
   EXPECT_THAT(xml, HasSubstr("second\\x1b[0m line \\xff ]]&gt; end"));
 }

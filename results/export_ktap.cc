@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/skip_code.h"
 #include "results/tally.h"
 #include "results/text.h"
 
@@ -34,6 +35,11 @@ std::string ResultLine(bool ok, size_t number, std::string_view name, std::strin
   return out + "\n";
 }
 
+// "CODE: sentence"; records of earlier versions have no code.
+std::string SkipText(std::string_view code, const std::string& sentence) {
+  return code.empty() ? sentence : fmt::format("{}: {}", code, sentence);
+}
+
 std::string CaseLines(const ConformanceRow& row, size_t number) {
   const std::string& name = row.case_name;
   const std::string again = row.reproduce.empty() ? "" : Diagnostics(name, "reproduce: " + row.reproduce);
@@ -44,7 +50,8 @@ std::string CaseLines(const ConformanceRow& row, size_t number) {
     case Verdict::kPass:
       return result(true, "");
     case Verdict::kSkip:
-      return result(true, "SKIP");
+      return std::string(kIndent) +
+             ResultLine(true, number, name, "SKIP", SkipText(row.skip_code, row.reason));
     case Verdict::kXfail:
       return result(true, "XFAIL");
     case Verdict::kXpass:
@@ -64,16 +71,18 @@ std::string WorkloadLines(const WorkloadRow& row, size_t number) {
   const bool skipped = row.verdict == WorkloadVerdict::kNotRun;
   const bool wrong = row.verdict == WorkloadVerdict::kWrong;
   return (wrong ? Diagnostics(name, row.reason) : "") + std::string(kIndent) +
-         ResultLine(!wrong, number, name, skipped ? "SKIP" : "", row.reason);
+         ResultLine(!wrong, number, name, skipped ? "SKIP" : "",
+                    skipped ? SkipText(row.skip_code, row.reason) : "");
 }
 
 std::string PlaceLines(const PlaceRows& rows, size_t number) {
   const std::string name = PlaceText(rows.place);
   const size_t count = rows.conformance.size() + rows.workloads.size();
   if (count == 0) {
-    const std::string reason =
-        rows.driver != nullptr && !rows.driver->available ? rows.driver->reason : "nothing selected";
-    return ResultLine(true, number, name, "SKIP", reason);
+    const bool gone = rows.driver != nullptr && !rows.driver->available;
+    return ResultLine(true, number, name, "SKIP",
+                      gone ? SkipText(SkipCodeName(SkipCode::driver_unavailable), rows.driver->reason)
+                           : SkipText(SkipCodeName(SkipCode::not_applicable), "nothing of it was selected"));
   }
   std::string out =
       fmt::format("{0}KTAP version 1\n{0}# Subtest: {1}\n{0}1..{2}\n", kIndent, Description(name), count);

@@ -69,8 +69,9 @@ struct ConformanceRow {
   Verdict verdict = Verdict::kError;
   std::string reason;  // skip: "missing capability X: call: errno"; fail: what differed
   double seconds = 0;
-  std::string source;     // the case's source ids, for the exports
-  std::string reproduce;  // the command that runs just this again
+  std::string source;       // the case's source ids, for the exports
+  std::string reproduce;    // the command that runs just this again
+  std::string skip_code{};  // of verdict skip: a word of core/skip_codes.def; else empty
 };
 
 struct WorkloadRow {
@@ -80,7 +81,8 @@ struct WorkloadRow {
   Params params;
   WorkloadVerdict verdict = WorkloadVerdict::kNotRun;
   std::string reason;
-  double seconds = 0;  // set-up, verification and timing together
+  double seconds = 0;       // set-up, verification and timing together
+  std::string skip_code{};  // of verdict not_run: a word of core/skip_codes.def; else empty
 };
 
 struct Measurement {

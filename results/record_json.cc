@@ -84,6 +84,7 @@ Out ConformanceOut(const ConformanceRow& row) {
   out["seconds"] = Number(row.seconds);
   out["source"] = row.source;
   out["reproduce"] = row.reproduce;
+  out["skip_code"] = row.skip_code;
   return out;
 }
 
@@ -96,6 +97,7 @@ Out WorkloadOut(const WorkloadRow& row) {
   out["verdict"] = VerdictName(row.verdict);
   out["reason"] = row.reason;
   out["seconds"] = Number(row.seconds);
+  out["skip_code"] = row.skip_code;
   return out;
 }
 
@@ -186,6 +188,7 @@ ConformanceRow ConformanceIn(const In& in) {
   row.seconds = in["seconds"];
   row.source = in["source"];
   row.reproduce = in["reproduce"];
+  row.skip_code = in.value("skip_code", "");
   return row;
 }
 
@@ -198,6 +201,7 @@ WorkloadRow WorkloadIn(const In& in) {
   row.verdict = WorkloadVerdictFromName(in["verdict"].get<std::string>()).value_or(WorkloadVerdict::kNotRun);
   row.reason = in["reason"];
   row.seconds = in["seconds"];
+  row.skip_code = in.value("skip_code", "");
   return row;
 }
 

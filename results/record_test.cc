@@ -51,6 +51,22 @@ TEST(Record, ReadsBackWhatItWrote) {
   EXPECT_EQ(back->drivers[0].options.at("metacopy"), "on");
 }
 
+TEST(Record, ASkipCarriesACodeOfTheListAndAnOldRecordNone) {
+  Record record = FixtureRecord();
+  auto json = nlohmann::json::parse(ToJson(record));
+  EXPECT_EQ(json["conformance"][4]["skip_code"], "privilege_missing");
+  EXPECT_EQ(json["conformance"][0]["skip_code"], "");
+  EXPECT_EQ(json["workloads"][2]["skip_code"], "capability_missing");
+  EXPECT_EQ(FromJson(json.dump())->conformance[4].skip_code, "privilege_missing");
+  for (auto& row : json["conformance"]) row.erase("skip_code");
+  for (auto& row : json["workloads"]) row.erase("skip_code");
+  const Result<Record> old = FromJson(json.dump());
+  ASSERT_TRUE(old.ok()) << old.status().ToString();
+  EXPECT_EQ(old->conformance[4].skip_code, "");
+  json["conformance"][4]["skip_code"] = "whim";
+  EXPECT_FALSE(FromJson(json.dump()).ok());
+}
+
 TEST(Record, AnEmptyRecordIsReadable) {
   const Result<Record> back = FromJson(ToJson(Record{}));
   EXPECT_TRUE(back.ok()) << back.status().ToString();

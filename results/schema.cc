@@ -4,6 +4,7 @@
 #include <set>
 
 #include "core/capability.h"
+#include "core/skip_code.h"
 
 namespace layermark {
 namespace {
@@ -41,6 +42,9 @@ std::string Generate() {
   for (const CapabilityRow& row : AllCapabilities()) capabilities.push_back(row.name);
   defs["metric"] = Json{{"enum", std::move(metrics)}};
   defs["unit"] = Json{{"enum", units}};
+  Json skip_codes = Json::array({""});
+  for (const SkipCodeRow& row : AllSkipCodes()) skip_codes.push_back(row.name);
+  defs["skip_code"] = Json{{"enum", std::move(skip_codes)}};
   defs["capability"] = Json{{"enum", std::move(capabilities)}};
   defs["metric_and_unit"] = MetricAndUnit();
   schema["description"] = "What one run found.";

@@ -52,6 +52,7 @@ void Put(Environment& environment, const std::string& key, const std::string& va
 void AddKernel(Environment& environment) {
   struct utsname name = {};
   uname(&name);
+  Put(environment, "hostname", name.nodename);
   Put(environment, "kernel", std::string(name.sysname) + " " + name.release);
   Put(environment, "kernel_build", name.version);
   Put(environment, "architecture", name.machine);

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "core/skip_code.h"
 #include "drivers/breach.h"
 #include "scenario/capability_probes.h"
 #include "scenario/worker.h"
@@ -42,19 +43,21 @@ DeviationContext ExaminedInstance::deviation_context() const {
   return context;
 }
 
-std::optional<std::string> ExaminedInstance::WhyMissing(const std::vector<Capability>& needs) const {
+std::optional<Lack> ExaminedInstance::WhyMissing(const std::vector<Capability>& needs) const {
   for (Capability c : needs) {
     const CapabilityRow& capability = Row(c);
     if (capability.group == CapabilityGroup::kPrivilege) {
       if (Status s = ProbePrivilege(c); !s.ok()) {
-        return fmt::format("missing capability {}: {}", capability.name, s.message());
+        return Lack{SkipCodeName(SkipCode::privilege_missing),
+                    fmt::format("missing capability {}: {}", capability.name, s.message())};
       }
       continue;
     }
     if (Has(c)) continue;
     const auto why = missing.find(c);
-    return fmt::format("missing capability {}: {}", capability.name,
-                       why != missing.end() ? why->second : "the driver does not offer it");
+    return Lack{SkipCodeName(SkipCode::capability_missing),
+                fmt::format("missing capability {}: {}", capability.name,
+                            why != missing.end() ? why->second : "the driver does not offer it")};
   }
   return std::nullopt;
 }

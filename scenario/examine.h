@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/capability.h"
@@ -16,6 +17,12 @@
 #include "scenario/expected_failures.h"
 
 namespace layermark {
+
+// Why something that needs capabilities is not run.
+struct Lack {
+  std::string_view code;  // of core/skip_codes.def
+  std::string reason;     // "missing capability X: call: errno"
+};
 
 struct ExaminedInstance {
   InstanceSpec instance;
@@ -37,8 +44,8 @@ struct ExaminedInstance {
   bool Has(Capability capability) const {
     return (declared.Has(capability) || !complete) && probed.Has(capability);
   }
-  // nullopt where all are there; else "missing capability X: call: errno" for the first that is not.
-  std::optional<std::string> WhyMissing(const std::vector<Capability>& needs) const;
+  // nullopt where all are there; else the first that is not.
+  std::optional<Lack> WhyMissing(const std::vector<Capability>& needs) const;
 };
 
 // The backing an instance gets when the user names none.

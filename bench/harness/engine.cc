@@ -39,8 +39,9 @@ std::vector<Params> Combinations(const WorkloadInfo& info, const std::string& pr
 
 void Keep(const WorkloadChoice& choice, const Place& place, OneAnswer answer, BenchResult& result) {
   const WorkloadInfo& info = choice.entry->info;
-  result.workloads.push_back(
-      {info.name, info.family, place, choice.params, answer.verdict, answer.reason, answer.seconds});
+  result.workloads.push_back({info.name, info.family, place, choice.params, answer.verdict, answer.reason,
+                              answer.seconds,
+                              answer.verdict == WorkloadVerdict::kNotRun ? answer.skip_code : std::string()});
   if (answer.verdict != WorkloadVerdict::kRight) return;
   std::map<std::pair<std::string, Metric>, SampleSeries> series;
   for (auto& [key, values] : answer.samples) {

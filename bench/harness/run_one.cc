@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "core/skip_code.h"
 #include "scenario/worker.h"
 #include "scenario/workspace.h"
 
@@ -23,6 +24,15 @@ struct Outcome {
   Samples samples;
   Figures figures;
 };
+
+// The text `name` of an object, "" where it has none; nullopt for anything else.
+std::optional<std::string> TextOf(const json& object, const char* name) {
+  if (!object.is_object()) return std::nullopt;
+  const auto found = object.find(name);
+  if (found == object.end()) return "";
+  if (!found->is_string()) return std::nullopt;
+  return found->get<std::string>();
+}
 
 // A call that fails where the answer is looked at is no right answer either. Want of room is the machine's.
 Status Judged(const Status& verified) {
@@ -109,27 +119,44 @@ std::string RunOne(const ExaminedInstance& instance, const WorkloadChoice& choic
 }
 
 OneAnswer ParseAnswer(const std::string& text) {
-  OneAnswer answer;
+  // A driver that goes wrong can write into the worker's memory, and so into its answer: no type is taken for
+  // granted.
   const json parsed = json::parse(text, nullptr, false);
-  if (!parsed.is_object()) {
-    answer.reason = "the worker's answer cannot be read";
-    answer.failed = true;
+  OneAnswer answer;
+  answer.reason = "the worker's answer cannot be read";
+  answer.skip_code = SkipCodeName(SkipCode::not_begun);
+  answer.failed = true;
+  if (!parsed.is_object()) return answer;
+  const json all_samples = parsed.value("samples", json::array());
+  const json all_figures = parsed.value("figures", json::object());
+  if (!TextOf(parsed, "verdict") || !TextOf(parsed, "reason") || !all_samples.is_array() ||
+      !all_figures.is_object() || !parsed.value("failed", json(false)).is_boolean()) {
     return answer;
   }
-  const std::string verdict = parsed.value("verdict", "not_run");
+  Samples samples;
+  for (const json& series : all_samples) {
+    const std::optional<std::string> side = TextOf(series, "side");
+    const std::optional<std::string> name = TextOf(series, "metric");
+    const json values = series.is_object() ? series.value("values", json::array()) : json();
+    if (!side || !name || !values.is_array() ||
+        !std::all_of(values.begin(), values.end(), [](const json& v) { return v.is_number(); })) {
+      return answer;
+    }
+    if (const auto metric = MetricFromName(*name))
+      samples[{*side, *metric}] = values.get<std::vector<double>>();
+  }
+  const std::string verdict = *TextOf(parsed, "verdict");
   answer.verdict = verdict == "right"   ? WorkloadVerdict::kRight
                    : verdict == "wrong" ? WorkloadVerdict::kWrong
                                         : WorkloadVerdict::kNotRun;
-  answer.reason = parsed.value("reason", "");
+  answer.reason = *TextOf(parsed, "reason");
   answer.failed = parsed.value("failed", false);
-  const json all_samples = parsed.value("samples", json::array());
-  const json all_figures = parsed.value("figures", json::object());
-  for (const json& series : all_samples) {
-    const auto metric = MetricFromName(series.value("metric", ""));
-    if (metric) {
-      answer.samples[{series.value("side", ""), *metric}] = series.value("values", std::vector<double>{});
-    }
+  if (answer.verdict != WorkloadVerdict::kNotRun) {
+    answer.skip_code.clear();
+  } else if (!answer.failed) {
+    answer.skip_code = SkipCodeName(SkipCode::budget);  // what it does not get is a backing that fits
   }
+  answer.samples = std::move(samples);
   for (const auto& [name, value] : all_figures.items()) {
     if (const auto metric = MetricFromName(name); metric && value.is_number())
       answer.figures[*metric] = value;
@@ -142,10 +169,12 @@ OneAnswer RunInWorker(const ExaminedInstance& instance, const WorkloadChoice& ch
   OneAnswer answer;
   const WorkloadInfo& info = choice.entry->info;
   if (!instance.reached) {
+    answer.skip_code = SkipCodeName(SkipCode::interrupted);
     answer.reason = kInterruptedBeforeItRan;
     return answer;
   }
   if (!instance.available) {
+    answer.skip_code = SkipCodeName(SkipCode::driver_unavailable);
     answer.reason = fmt::format("driver cannot run here: {}", instance.reason);
     return answer;
   }
@@ -155,10 +184,12 @@ OneAnswer RunInWorker(const ExaminedInstance& instance, const WorkloadChoice& ch
     if (chosen != choice.params.end() && chosen->second == param.second) needs.push_back(capability);
   }
   if (auto why = instance.WhyMissing(needs)) {
-    answer.reason = *why;
+    answer.skip_code = why->code;
+    answer.reason = why->reason;
     return answer;
   }
   if (Interrupted()) {
+    answer.skip_code = SkipCodeName(SkipCode::interrupted);
     answer.reason = kInterruptedBeforeItRan;
     return answer;
   }
@@ -167,6 +198,7 @@ OneAnswer RunInWorker(const ExaminedInstance& instance, const WorkloadChoice& ch
   job.deadline = std::chrono::seconds(info.deadline_seconds * (options.profile == "full" ? 4 : 1));
   std::vector<WorkerJob> jobs;
   jobs.push_back(std::move(job));
+  answer.skip_code = SkipCodeName(SkipCode::not_begun);
   const Status ran = RunWorkers(std::move(jobs), 1, [&](const WorkerAnswer& worker) {
     if (worker.status.timed_out) {
       answer.failed = true;
@@ -182,6 +214,7 @@ OneAnswer RunInWorker(const ExaminedInstance& instance, const WorkloadChoice& ch
   });
   if (!ran.ok()) {
     answer.failed = ran.code() != Code::kCancelled;
+    answer.skip_code = SkipCodeName(answer.failed ? SkipCode::not_begun : SkipCode::interrupted);
     answer.reason = answer.failed ? ran.ToString() : "interrupted while it ran";
   }
   return answer;

@@ -12,6 +12,7 @@ namespace layermark {
 struct OneAnswer {
   WorkloadVerdict verdict = WorkloadVerdict::kNotRun;
   std::string reason;
+  std::string skip_code;  // where it is not run: a word of core/skip_codes.def
   // It could have run and something broke (a call failed, the worker died or hung), so that there is no
   // verdict on it: a finding, other than a capability that is missing or a backing that does not fit.
   bool failed = false;

@@ -171,11 +171,19 @@ TEST_F(RunOneTest, LeavesNothingOnTheBacking) {
 }
 
 TEST(ParseAnswerTest, WhatIsNoAnswerIsAFinding) {
-  for (const char* text : {"", "[]", "right", "{\"verdict\":"}) {
+  for (const char* text :
+       {"", "[]", "right", "{\"verdict\":", R"({"verdict":1})", R"({"verdict":"right","reason":[]})",
+        R"({"verdict":"right","failed":"no"})", R"({"verdict":"right","samples":{}})",
+        R"({"verdict":"right","samples":[1]})", R"({"verdict":"right","samples":[{"side":1}]})",
+        R"({"verdict":"right","samples":[{"metric":"latency","values":["x"]}]})",
+        R"({"verdict":"right","samples":[{"metric":"latency","values":null}]})",
+        R"({"verdict":"right","figures":[1]})"}) {
     const OneAnswer answer = ParseAnswer(text);
     EXPECT_EQ(answer.verdict, WorkloadVerdict::kNotRun) << text;
     EXPECT_TRUE(answer.failed) << text;
     EXPECT_FALSE(answer.reason.empty()) << text;
+    EXPECT_EQ(answer.skip_code, "not_begun") << text;
+    EXPECT_TRUE(answer.samples.empty()) << text;
   }
 }
 
@@ -243,6 +251,7 @@ TEST_F(RunWorkloadsTest, OnlyARightWorkloadHasMeasurements) {
   for (size_t i : {1u, 3u, 5u}) {
     EXPECT_EQ(result.workloads[i].verdict, WorkloadVerdict::kNotRun);
     EXPECT_EQ(result.workloads[i].reason, "driver cannot run here: no such thing");
+    EXPECT_EQ(result.workloads[i].skip_code, "driver_unavailable");
   }
   EXPECT_EQ(result.failed, 1);  // the one that died
   EXPECT_FALSE(result.measurements.empty());
@@ -257,6 +266,7 @@ TEST_F(RunWorkloadsTest, AMissingCapabilityIsTheReasonAndNoFinding) {
   EXPECT_EQ(needs.verdict, WorkloadVerdict::kNotRun);
   EXPECT_FALSE(needs.failed);
   EXPECT_TRUE(needs.reason.starts_with("missing capability reflink")) << needs.reason;
+  EXPECT_EQ(needs.skip_code, "capability_missing");
   EXPECT_EQ(RunInWorker(Here(), Choice("count_only"), options_, plan_).verdict, WorkloadVerdict::kRight);
 }
 

@@ -11,6 +11,8 @@
 
 #include "conformance/support/verdict.h"
 #include "core/glob.h"
+#include "core/shell_word.h"
+#include "core/skip_code.h"
 #include "drivers/breach.h"
 #include "scenario/kernel_log.h"
 #include "scenario/worker.h"
@@ -37,13 +39,6 @@ std::string Join(const std::vector<std::string>& lines) {
   return text;
 }
 
-// As a shell reads it back.
-std::string InQuotes(const std::string& text) {
-  std::string quoted = "'";
-  for (char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
-}
-
 // A program that hangs costs its deadline in each case; after so many cases the rest is not asked.
 constexpr int kMaxHungCases = 8;
 
@@ -52,8 +47,14 @@ ConformanceRow RowFor(const ExaminedInstance& instance, const Case& c, const Che
   row.case_name = c.info.full_name();
   row.place = instance.place();
   row.source = c.info.source;
-  row.reproduce = fmt::format("{} --driver {} --backing {} --filter '{}'", options.reproduce_prefix,
-                              InQuotes(row.place.instance), row.place.backing, row.case_name);
+  const BackingSpec& backing = instance.backing;
+  row.reproduce = fmt::format(
+      "{} --driver {} --backing {} --device {} --seed {}", options.reproduce_prefix,
+      ShellWord(row.place.instance),
+      ShellWord(backing.directory.empty() ? backing.name() : fmt::format("dir={}", backing.directory)),
+      backing.device, options.seed);
+  for (const std::string& word : options.reproduce_more) row.reproduce += " " + ShellWord(word);
+  row.reproduce += " --filter " + ShellWord(row.case_name);
   return row;
 }
 
@@ -119,7 +120,8 @@ std::vector<size_t> AddRows(const ExaminedInstance& instance, const std::vector<
     const auto why = instance.reached ? instance.WhyMissing(cases[i]->info.needs) : std::nullopt;
     if (why) {
       row.verdict = Verdict::kSkip;
-      row.reason = *why;
+      row.reason = why->reason;
+      row.skip_code = why->code;
     } else {
       indices.push_back(i);
     }
@@ -231,11 +233,12 @@ std::vector<const Case*> SelectCases(const std::vector<std::string>& filters, in
 }
 
 void SkipCases(const ExaminedInstance& instance, const std::vector<const Case*>& cases,
-               std::vector<ConformanceRow>& rows) {
+               const CheckOptions& options, std::vector<ConformanceRow>& rows) {
   for (const Case* c : cases) {
-    ConformanceRow row = RowFor(instance, *c, {});
+    ConformanceRow row = RowFor(instance, *c, options);
     row.verdict = Verdict::kSkip;
     row.reason = fmt::format("driver cannot run here: {}", instance.reason);
+    row.skip_code = SkipCodeName(SkipCode::driver_unavailable);
     rows.push_back(std::move(row));
   }
 }
@@ -287,7 +290,7 @@ std::vector<InstanceStatus> CheckInstances(const std::vector<ExaminedInstance>& 
   std::vector<InstanceStatus> ended;
   for (const ExaminedInstance& instance : instances) {
     if (instance.reached && !instance.available) {
-      SkipCases(instance, cases, rows);
+      SkipCases(instance, cases, options, rows);
     } else if (Interrupted()) {
       AddRows(instance, cases, options, rows);
     } else if (Status s = RunCases(instance, cases, options, progress, rows); !s.ok()) {

@@ -25,6 +25,7 @@ struct CheckOptions {
   std::vector<ExpectedFailure> expected;
   double deadline_scale = 1;  // slow builds (sanitizers) need more
   std::string reproduce_prefix = "./layermark check";
+  std::vector<std::string> reproduce_more;  // further words of that command, such as --image and its value
 };
 
 // The cases that the filters (and the shard, 0-based) select.
@@ -50,7 +51,7 @@ std::vector<InstanceStatus> CheckInstances(const std::vector<ExaminedInstance>& 
 
 // The rows of an instance that cannot run: skip, with the reason.
 void SkipCases(const ExaminedInstance& instance, const std::vector<const Case*>& cases,
-               std::vector<ConformanceRow>& rows);
+               const CheckOptions& options, std::vector<ConformanceRow>& rows);
 
 }  // namespace layermark
 

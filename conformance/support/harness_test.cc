@@ -88,7 +88,7 @@ TEST_F(HarnessTest, EachOutcomeOfACaseIsItsVerdict) {
              t.Check(false, "first");
              t.Fail("second");
            }),
-      Made("c_skip", [](CaseContext& t) { t.Skip("why", "not here"); }),
+      Made("c_skip", [](CaseContext& t) { t.Skip("not_applicable", "not here"); }),
       Made("d_error", [](CaseContext& t) { t.Error("no set-up"); }),
       Made("e_throw", [](CaseContext&) { throw std::runtime_error("thrown"); }),
       Made("f_die", [](CaseContext&) { std::abort(); }),
@@ -117,9 +117,9 @@ TEST_F(HarnessTest, EachOutcomeOfACaseIsItsVerdict) {
   ASSERT_TRUE(ran.ok()) << ran.ToString();
   const std::string text = Text(rows);
   for (const char* line :
-       {"plain made.a_pass pass: \n", "plain made.b_fail fail: first\n",
-        "plain made.c_skip skip: why: not here\n", "plain made.d_error error: no set-up\n",
-        "plain made.e_throw error: thrown\n", "plain made.f_die error: the worker ended without an answer",
+       {"plain made.a_pass pass: \n", "plain made.b_fail fail: first\n", "plain made.c_skip skip: not here\n",
+        "plain made.d_error error: no set-up\n", "plain made.e_throw error: thrown\n",
+        "plain made.f_die error: the worker ended without an answer",
         "plain made.g_hang timeout: no answer after", "plain made.h_known xfail: the cause\n",
         "plain made.i_mended xpass: expected to fail and passes: the cause\n",
         "plain made.j_needs skip: missing capability reflink"}) {

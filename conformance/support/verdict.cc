@@ -2,12 +2,43 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+
+#include "core/skip_code.h"
 
 namespace layermark {
 
 using nlohmann::json;
+
+namespace {
+
+// The text `name` of an object, "" where it has none; nullopt for anything else.
+std::optional<std::string> TextOf(const json& object, const char* name) {
+  if (!object.is_object()) return std::nullopt;
+  const auto found = object.find(name);
+  if (found == object.end()) return "";
+  if (!found->is_string()) return std::nullopt;
+  return found->get<std::string>();
+}
+
+void JudgeSkip(const std::string& text, ConformanceRow& row) {
+  const size_t colon = text.find(": ");
+  const std::string code = text.substr(0, colon);
+  if (colon == std::string::npos || !IsSkipCode(code)) {
+    row.verdict = Verdict::kError;
+    row.reason = fmt::format("skipped without a code of core/skip_codes.def: {}", text);
+    return;
+  }
+  row.verdict = Verdict::kSkip;
+  row.skip_code = code;
+  row.reason = text.substr(colon + 2);
+}
+
+}  // namespace
 
 bool Judge(const WorkerAnswer& answer, ConformanceRow& row) {
   row.seconds = answer.seconds;
@@ -17,14 +48,17 @@ bool Judge(const WorkerAnswer& answer, ConformanceRow& row) {
     return false;
   }
   const json parsed = json::parse(answer.text, nullptr, false);
-  if (!answer.status.success() || !parsed.is_object()) {
+  const std::array texts = {TextOf(parsed, "failures"), TextOf(parsed, "error"), TextOf(parsed, "skip")};
+  const bool readable = std::all_of(texts.begin(), texts.end(), [](const auto& text) { return text; }) &&
+                        parsed.value("hung", json(false)).is_boolean();
+  if (!answer.status.success() || !readable) {
     row.verdict = Verdict::kError;
     row.reason = fmt::format("the worker ended without an answer: {}", answer.status.ToString());
     return false;
   }
-  const std::string failures = parsed.value("failures", "");
-  const std::string error = parsed.value("error", "");
-  const std::string skip = parsed.value("skip", "");
+  const std::string& failures = *texts[0];
+  const std::string& error = *texts[1];
+  const std::string& skip = *texts[2];
   if (!failures.empty()) {
     row.verdict = Verdict::kFail;
     row.reason = failures;
@@ -32,8 +66,7 @@ bool Judge(const WorkerAnswer& answer, ConformanceRow& row) {
     row.verdict = Verdict::kError;
     row.reason = error;
   } else if (!skip.empty()) {
-    row.verdict = Verdict::kSkip;
-    row.reason = skip;
+    JudgeSkip(skip, row);
   } else {
     row.verdict = Verdict::kPass;
     row.reason.clear();

@@ -37,12 +37,23 @@ TEST(JudgeTest, TheReasonIsWhatTheCaseSaid) {
   const ConformanceRow failed = Judged(R"({"failures":"one\ntwo"})");
   EXPECT_EQ(failed.verdict, Verdict::kFail);
   EXPECT_EQ(failed.reason, "one\ntwo");
-  const ConformanceRow skipped = Judged(R"({"skip":"no_acl: no ACLs here"})");
+  const ConformanceRow skipped = Judged(R"({"skip":"tool_missing: no setfacl: not here"})");
   EXPECT_EQ(skipped.verdict, Verdict::kSkip);
-  EXPECT_EQ(skipped.reason, "no_acl: no ACLs here");
+  EXPECT_EQ(skipped.skip_code, "tool_missing");
+  EXPECT_EQ(skipped.reason, "no setfacl: not here");
   const ConformanceRow broken = Judged(R"({"error":"mkdir: EIO"})");
   EXPECT_EQ(broken.verdict, Verdict::kError);
   EXPECT_EQ(broken.reason, "mkdir: EIO");
+}
+
+TEST(JudgeTest, ASkipWithoutACodeOfTheListIsAnError) {
+  for (const char* text : {R"({"skip":"not here"})", R"({"skip":"whim: not here"})", R"({"skip":"budget"})",
+                           R"({"skip":": x"})"}) {
+    const ConformanceRow row = Judged(text);
+    EXPECT_EQ(row.verdict, Verdict::kError) << text;
+    EXPECT_EQ(row.skip_code, "") << text;
+    EXPECT_NE(row.reason.find("core/skip_codes.def"), std::string::npos) << row.reason;
+  }
 }
 
 TEST(JudgeTest, NothingHidesAFailureAndNoSkipHidesAnError) {
@@ -52,7 +63,8 @@ TEST(JudgeTest, NothingHidesAFailureAndNoSkipHidesAnError) {
 }
 
 TEST(JudgeTest, AWorkerWithoutAnAnswerIsAnErrorThatSaysHowItEnded) {
-  for (const char* text : {"", "[]", "7", "{\"failures\":"}) {
+  for (const char* text : {"", "[]", "7", "{\"failures\":", R"({"failures":1})", R"({"error":[]})",
+                           R"({"skip":null})", R"({"skip":"budget: none","hung":"no"})"}) {
     const ConformanceRow row = Judged(text);
     EXPECT_EQ(row.verdict, Verdict::kError) << text;
     EXPECT_NE(row.reason.find("without an answer"), std::string::npos) << row.reason;

@@ -20,7 +20,7 @@ inline Record FixtureRecord() {
                 .command = "layermark run --filter 'a b'",
                 .seed = 18446744073709551615U,
                 .profile = "quick"};
-  record.environment.text = {{"kernel", "6.18.0"}, {"cpu", "Example CPU <4>"}};
+  record.environment.text = {{"hostname", "here"}, {"kernel", "6.18.0"}, {"cpu", "Example CPU <4>"}};
   record.environment.numbers = {{"memory_bytes", 25769803776.0}, {"cpus", 2}, {"load_before", 1.25}};
   record.image_name = "synthetic:quick";
   record.image_digest = "sha256:0123";
@@ -55,7 +55,8 @@ inline Record FixtureRecord() {
                                   .reason = reason,
                                   .seconds = 0.25,
                                   .source = "ovl/001",
-                                  .reproduce = std::string("layermark check --filter ") + name});
+                                  .reproduce = std::string("layermark check --filter ") + name,
+                                  .skip_code = verdict == Verdict::kSkip ? "privilege_missing" : ""});
   };
   row("copyup.append", overlay, Verdict::kPass, "");
   row("copyup.mode", overlay, Verdict::kFail,
@@ -69,7 +70,14 @@ inline Record FixtureRecord() {
   record.workloads = {
       {"copy_up_open", "copy_up", overlay, {{"size", "64KiB"}}, WorkloadVerdict::kRight, ""},
       {"copy_up_open", "copy_up", vfs, {{"size", "64KiB"}}, WorkloadVerdict::kWrong, "digest | differs"},
-      {"stack_mount", "stack", vfs, {{"layers", "500"}}, WorkloadVerdict::kNotRun, "needs layers_500"}};
+      {"stack_mount",
+       "stack",
+       vfs,
+       {{"layers", "500"}},
+       WorkloadVerdict::kNotRun,
+       "needs layers_500",
+       0,
+       "capability_missing"}};
   Measurement latency;
   latency.workload = "copy_up_open";
   latency.place = overlay;
