@@ -19,7 +19,7 @@ TEST(ShellWord, AShellReadsTheSameBytesBack) {
         "exec:command=python3 /a/d.py --x\\,y", "\x80\xff", "a;b|c&d<e>f", "{a,b}", "x=`y`"}) {
     const Result<CommandOutput> seen = RunCommand({"/bin/sh", "-c", "printf %s " + ShellWord(word)});
     ASSERT_TRUE(seen.ok()) << seen.status().ToString();
-    EXPECT_EQ(seen->out, word);
+    EXPECT_EQ(seen->standard_output, word);
   }
 }
 
