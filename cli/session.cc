@@ -187,6 +187,7 @@ class Session {
     options.parallel = plan_.options.jobs > 0 ? plan_.options.jobs : get_nprocs();
     options.image = &*checked_.image;
     options.expected = checked_.expected;
+    options.filters = plan_.options.filters;
     if (!plan_.options.images.empty()) options.reproduce_more = {"--image", plan_.options.images.front()};
     if (plan_.options.profile != "quick") {
       options.reproduce_more.insert(options.reproduce_more.end(), {"--profile", plan_.options.profile});

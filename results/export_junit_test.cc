@@ -59,8 +59,8 @@ class XmlReader {
 
   std::string Name() {
     const size_t start = at_;
-    while (at_ < text_.size() &&
-           (std::isalnum(static_cast<unsigned char>(text_[at_])) != 0 || text_[at_] == '-'))
+    while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) != 0 ||
+                                  text_[at_] == '-' || text_[at_] == '_'))
       ++at_;
     return text_.substr(start, at_ - start);
   }

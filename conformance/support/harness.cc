@@ -42,19 +42,26 @@ std::string Join(const std::vector<std::string>& lines) {
 // A program that hangs costs its deadline in each case; after so many cases the rest is not asked.
 constexpr int kMaxHungCases = 8;
 
+// The command that runs these cases on this instance again, quoted for a shell.
+std::string CommandFor(const ExaminedInstance& instance, const std::vector<std::string>& filters,
+                       const CheckOptions& options) {
+  const BackingSpec& backing = instance.backing;
+  std::string command = fmt::format(
+      "{} --driver {} --backing {} --device {} --seed {}", options.reproduce_prefix,
+      ShellWord(instance.instance.name()),
+      ShellWord(backing.directory.empty() ? backing.name() : fmt::format("dir={}", backing.directory)),
+      backing.device, options.seed);
+  for (const std::string& word : options.reproduce_more) command += " " + ShellWord(word);
+  for (const std::string& filter : filters) command += " --filter " + ShellWord(filter);
+  return command;
+}
+
 ConformanceRow RowFor(const ExaminedInstance& instance, const Case& c, const CheckOptions& options) {
   ConformanceRow row;
   row.case_name = c.info.full_name();
   row.place = instance.place();
   row.source = c.info.source;
-  const BackingSpec& backing = instance.backing;
-  row.reproduce = fmt::format(
-      "{} --driver {} --backing {} --device {} --seed {}", options.reproduce_prefix,
-      ShellWord(row.place.instance),
-      ShellWord(backing.directory.empty() ? backing.name() : fmt::format("dir={}", backing.directory)),
-      backing.device, options.seed);
-  for (const std::string& word : options.reproduce_more) row.reproduce += " " + ShellWord(word);
-  row.reproduce += " --filter " + ShellWord(row.case_name);
+  row.reproduce = CommandFor(instance, {row.case_name}, options);
   return row;
 }
 
@@ -209,6 +216,7 @@ void AttributeKernelProblems(const ExaminedInstance& instance, const std::vector
   row.case_name = "harness.kernel_log";
   row.verdict = Verdict::kFail;
   row.source = "design: a warning in the kernel log fails the batch";
+  row.reproduce = CommandFor(instance, options.filters, options);
   row.reason = fmt::format("the kernel log of this batch holds, and no single case brings it back:\n{}",
                            Join(problems));
   rows.push_back(std::move(row));

@@ -18,7 +18,8 @@
 namespace layermark {
 
 struct CheckOptions {
-  std::vector<std::string> filters;  // globs over "area.name", the area, and each source id
+  std::vector<std::string>
+      filters;  // what the run's cases were selected by; for the command of the whole batch
   uint64_t seed = 1;
   int parallel = 2;
   const ImageSource* image = nullptr;  // for cases with .wants_image; null: they are an error

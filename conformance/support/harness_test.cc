@@ -126,6 +126,27 @@ TEST_F(HarnessTest, EachOutcomeOfACaseIsItsVerdict) {
     EXPECT_NE(text.find(line), std::string::npos) << line << "\nis not in\n" << text;
   }
   EXPECT_EQ(rows[1].reason, "first\nsecond");
+  EXPECT_EQ(rows[2].skip_code, "not_applicable");
+  EXPECT_EQ(rows[9].skip_code, "capability_missing");
+  for (const ConformanceRow& row : rows) EXPECT_EQ(row.skip_code.empty(), row.verdict != Verdict::kSkip);
+}
+
+TEST(Reproduce, EachWordOfTheCommandIsQuotedForAShell) {
+  const Case one = Made("one", [](CaseContext&) {});
+  ExaminedInstance instance = Here("exec", "/a dir/it's");
+  instance.instance.options = {{"command", "python3 '/a b/d.py' --x=1,2"}};
+  instance.available = false;
+  CheckOptions options;
+  options.seed = 7;
+  options.reproduce_more = {"--image", "oci:/an image:v1"};
+  std::vector<ConformanceRow> rows;
+  SkipCases(instance, {&one}, options, rows);
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(
+      rows[0].reproduce,
+      "./layermark check --driver 'exec:command=python3 '\\''/a b/d.py'\\'' --x=1\\,2' "
+      "--backing 'dir=/a dir/it'\\''s' --device disk --seed 7 --image 'oci:/an image:v1' --filter made.one");
+  EXPECT_EQ(rows[0].skip_code, "driver_unavailable");
 }
 
 TEST_F(HarnessTest, WhatAnInterruptCameBeforeHasARowOnEveryInstance) {
