@@ -49,9 +49,9 @@ def run(words, **more):
     return subprocess.run(words, capture_output=True, text=True, check=False, timeout=300, **more)
 
 
-def spec(driver):
+def spec(driver, interpreter="python3 "):
     """--driver's value for a program, with the quotes of the command line and the escapes of the option."""
-    command = 'python3 "' + driver + '"'
+    command = f'{interpreter}"{driver}"'
     return "exec:command=" + command.replace("\\", "\\\\").replace(",", "\\,") + ",deadline=3"
 
 
@@ -64,6 +64,7 @@ def write_driver(path, *faults):
         text = text.replace(old, new)
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
+    os.chmod(path, 0o755)
     shutil.copy(os.path.join(os.path.dirname(EXAMPLE), "union.py"), os.path.dirname(path))
 
 
@@ -181,7 +182,7 @@ def hold_bisect(program, scratch):
     write_driver(bad, FAULT)
     for driver, plain, bisect in ((good, 0, 0), (bad, 1, 1), (none, 2, 125)):
         for words, want in (((), plain), (("--bisect",), bisect)):
-            done = run([program, "check", *words, "--driver", spec(driver), *case])
+            done = run([program, "check", *words, "--driver", spec(driver, ""), *case])
             must(done.returncode == want, f"check {' '.join(words)} on {os.path.basename(driver)}: {done.returncode}, not {want}")
     for words in (("check", "--bisect", "--no-such"), ("run", "--bisect", "--driver", "nosuch"), ("bench", "--bisect", "--filter", "nosuch")):
         must(run([program, *words]).returncode == 125, f"{' '.join(words)} ends with 125")
@@ -208,7 +209,7 @@ def hold_bisect(program, scratch):
         git("commit", "-q", "-m", f"commit {number}")
         commits.append(git("rev-parse", "HEAD").strip())
     git("bisect", "start", commits[-1], commits[0])
-    said = git("bisect", "run", program, "check", "--bisect", "--driver", spec(os.path.join(home, "driver.py")), *case)
+    said = git("bisect", "run", program, "check", "--bisect", "--driver", spec(os.path.join(home, "driver.py"), ""), *case)
     must(f"{commits[5]} is the first bad commit" in said, f"git bisect run finds the commit that broke it: {said[-600:]}")
 
 
