@@ -9,6 +9,7 @@ Usage: exports.py LAYERMARK      Exit status: 0 all holds, 1 not, 2 it could not
 """
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -36,6 +37,8 @@ KTAP_FAULTS = (("KTAP version 1\n1..2\n  K", "1..2\n  K"), ("1..2\n  K", "1..3\n
                ("  not ok 2 - y", "  not ok 2 - y # "), ("why\n", "why\x1b\n"), ("ok 2 - c # XFAIL known\n", "ok 2 - c # ERROR known\n"),
                ("known\n", "known\n# after\n"), ("known\n", "known"))
 
+SKIP_CALL = re.compile(r"\bSkip\(\s*\"([^\"]*)\"")
+
 problems = []
 
 
@@ -53,6 +56,21 @@ def spec(driver, interpreter="python3 "):
     """--driver's value for a program, with the quotes of the command line and the escapes of the option."""
     command = f'{interpreter}"{driver}"'
     return "exec:command=" + command.replace("\\", "\\\\").replace(",", "\\,") + ",deadline=3"
+
+
+def hold_codes():
+    """Also those of cases that do not skip here."""
+    with open(os.path.join(SOURCE, "core", "skip_codes.def"), encoding="utf-8") as file:
+        known = set(re.findall(r"^SKIP_CODE\((\w+),", file.read(), re.MULTILINE))
+    used = {}
+    for directory, _, names in os.walk(os.path.join(SOURCE, "conformance")):
+        for name in names:
+            if name.endswith(".cc") and not name.endswith("_test.cc"):
+                with open(os.path.join(directory, name), encoding="utf-8") as file:
+                    used.update({code: name for code in SKIP_CALL.findall(file.read())})
+    must(len(used) > 1 and len(known) > len(used) / 2, f"skips are found in the sources: {used}")
+    for code, name in used.items():
+        must(code in known, f"{name} skips with {code!r}, which core/skip_codes.def does not have")
 
 
 def write_driver(path, *faults):
@@ -233,6 +251,7 @@ def main():
                 words += ["--filter", case]
             hold_commands(program, scratch, hold_formats(program, scratch, words))
             hold_bisect(program, scratch)
+            hold_codes()
         except (OSError, subprocess.TimeoutExpired, ktap.Bad) as problem:
             must(False, f"{type(problem).__name__}: {problem}")
     print(f"exports: {len(problems)} do not hold" if problems else "exports: all holds")
