@@ -14,7 +14,7 @@ namespace layermark {
 inline constexpr size_t kTarBlock = 512;
 // Longer names and deeper ones are refused: no file system call could take them in one piece, and walks over
 // them must stay bounded.
-inline constexpr size_t kMaxTarPathBytes = 64 * 1024;
+inline constexpr size_t kMaxTarPathBytes = size_t{64} * 1024;
 inline constexpr size_t kMaxTarPathDepth = 4096;
 
 inline constexpr std::string_view kWhiteoutPrefix = ".wh.";

@@ -20,7 +20,7 @@ Status ReadContent(TarReader* reader, int64_t size, bool keep_data, TarListEntry
   digest.Reset();
   int64_t at = 0;
   const auto fill = [&](int64_t until) {
-    static const std::string zeros(64 * 1024, '\0');
+    static const std::string zeros(size_t{64} * 1024, '\0');
     while (at < until) {
       const auto n = static_cast<size_t>(std::min<int64_t>(until - at, static_cast<int64_t>(zeros.size())));
       digest.Update(std::string_view(zeros.data(), n));

@@ -143,6 +143,7 @@ std::vector<std::string> Seeds() {
   acl.xattrs = {{"system.posix_acl_access", std::string("\2\0\0\0\1\0\6\0\xff\xff\xff\xff", 12)}};
   archives.push_back({acl});
   std::vector<std::string> seeds;
+  seeds.reserve(archives.size() + 2);
   for (const auto& entries : archives) seeds.push_back(BuildTar(entries));
   seeds.push_back(Packed(seeds[1]));
   // A sparse file in GNU's PAX form 1.0: the map stands before the data.
