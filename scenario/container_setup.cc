@@ -24,6 +24,7 @@
 #include <string>
 #include <vector>
 
+#include "core/sys/clone_on_stack.h"
 #include "core/sys/mount.h"
 
 // The child runs on a stack of its own in the caller's memory: what the sanitizers note down about that stack
@@ -261,7 +262,6 @@ struct Stack {
   }
   Stack(const Stack&) = delete;
   Stack& operator=(const Stack&) = delete;
-  void* top() const { return static_cast<char*>(bytes) + kStackBytes; }
   void* bytes;
 };
 
@@ -294,19 +294,18 @@ Result<ContainerProcess> StartContainerProcess(const ContainerSpec& spec, const 
   plan.groups = groups.data();
   plan.group_count = groups.size();
 
-  int flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS |
-              CLONE_NEWIPC;
+  uint64_t flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC;
   if (spec.new_network) flags |= CLONE_NEWNET;
-  pid_t pidfd = -1;
+  int pidfd = -1;
   plan.stamps.cloned = Now();
-  pid_t pid = clone(Child, stack.top(), flags, &plan, &pidfd);
-  if (pid < 0) return Status::Errno("clone", "container namespaces");
+  const Result<pid_t> pid = CloneOnStack(Child, &plan, stack.bytes, kStackBytes, flags, &pidfd);
+  if (!pid.ok()) return pid.status().WithContext("container namespaces");
   ContainerProcess process;
-  process.pid = pid;
+  process.pid = *pid;
   process.pidfd = Fd(pidfd);
   process.stamps = plan.stamps;
   if (plan.failed_step != nullptr) {
-    waitpid(pid, nullptr, 0);
+    waitpid(*pid, nullptr, 0);
     return Status::Errno(plan.failed_step, plan.failed_path, plan.failed_errno)
         .WithContext("start container");
   }
