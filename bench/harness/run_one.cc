@@ -41,22 +41,30 @@ Status Judged(const Status& verified) {
   return WrongAnswer(verified.ToString());
 }
 
+// What the backing must hold of the run's image.
+int64_t ImageRoom(const WorkloadInfo& info, const WorkloadContext& context) {
+  if (context.image == nullptr) return 0;
+  ImageCopies copies = info.image;
+  if (!info.image_trees_param.empty()) copies.trees += context.Number(info.image_trees_param);
+  return RoomForImage(*context.image, copies, context.instance->Has(Capability::shares_bytes));
+}
+
 Status RunSteps(const ExaminedInstance& instance, const WorkloadChoice& choice, const BenchOptions& options,
                 const PairPlan& plan, Outcome& outcome) {
   const WorkloadInfo& info = choice.entry->info;
   BackingSpec spec = instance.backing;
   spec.size_bytes = info.backing_bytes;
   spec.inodes = info.backing_inodes;
-  LM_ASSIGN(Backing backing, Backing::Create(spec));
-  outcome.began = true;
-  outcome.shrunk = backing.shrunk();
   WorkloadContext context;
   context.instance = &instance;
-  context.backing = &backing;
   context.image = options.image;
   context.params = choice.params;
   context.seed = options.seed;
   context.profile = options.profile;
+  LM_ASSIGN(Backing backing, CreateBackingWithRoom(spec, ImageRoom(info, context)));
+  context.backing = &backing;
+  outcome.began = true;
+  outcome.shrunk = backing.shrunk();
   {
     LM_ASSIGN(std::unique_ptr<Workload> workload, choice.entry->make(context));
     LM_TRY(workload->SetUp().WithContext("set-up"));

@@ -29,6 +29,7 @@
 #include "results/record.h"
 #include "scenario/backing.h"
 #include "scenario/examine.h"
+#include "scenario/image_room.h"
 #include "scenario/image_source.h"
 #include "scenario/subject.h"
 
@@ -120,7 +121,11 @@ struct WorkloadInfo {
   std::vector<Capability> needs{};  // not_run, with the probe's reason, where one is missing
   // A parameter choice can need more than the workload: {"layers", "500"} -> layers_500.
   std::map<std::pair<std::string, std::string>, Capability> param_needs{};
-  int64_t backing_bytes = int64_t{1} << 30;  // of the fresh backing (sparse)
+  int64_t backing_bytes =
+      int64_t{1} << 30;  // of the fresh backing (sparse), or more where the image needs it
+  // How much of the run's image the backing holds at once; not_run where the budget does not hold that.
+  ImageCopies image{};
+  std::string image_trees_param{};  // a parameter whose number is added to image.trees
   int64_t backing_inodes = 0;
   int min_pairs = 10, max_pairs = 400;  // the engine stops between them when the time share is used up
   double seconds_quick = 0.4;  // time share of one instance and parameter choice; smoke takes a quarter

@@ -188,6 +188,8 @@ LM_WORKLOAD(
      .params = {{"parallel", {{"1"}, {"1", "8"}, {"1", "8"}}}},
      .operation = "prepare, mount, clone3, pivot_root, exec, exit; unmount and remove are its teardown",
      .raw_twin = "the launcher on a bind mount of the unpacked image",
+     .image = {.stacks = 1, .trees = 1, .plain = 1},
+     .image_trees_param = "parallel",
      .min_pairs = 10,
      .max_pairs = 200,
      .seconds_quick = 1.0},

@@ -129,6 +129,7 @@ LM_WORKLOAD(
      .source = "performance.md W05; HelloBench",
      .operation = "prepare, mount, start what the config says, GET / until it answers",
      .raw_twin = "the same on a bind mount of the unpacked image",
+     .image = {.stacks = 1, .trees = 1, .plain = 1},
      .min_pairs = 5,
      .max_pairs = 60,
      .seconds_quick = 0.6},

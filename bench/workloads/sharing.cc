@@ -89,6 +89,8 @@ LM_WORKLOAD(
      .params = {{"containers", {{"1", "10"}, {"1", "10", "50"}, {"1", "10", "50", "100"}}}},
      .operation = "prepare, mount, write 4 KiB, unmount; N times",
      .backing_bytes = int64_t{8} << 30,
+     .image = {.stacks = 1, .trees = 2},
+     .image_trees_param = "containers",
      .backing_inodes = 400000},
     MakeWorkload<SharingContainers>);
 
@@ -142,6 +144,8 @@ LM_WORKLOAD(
      .params = {{"images", {{"5"}, {"5"}, {"5", "20"}}}},
      .operation = "unpack the base, commit N layers on it",
      .backing_bytes = int64_t{8} << 30,
+     .image = {.stacks = 1, .trees = 1},
+     .image_trees_param = "images",
      .backing_inodes = 400000},
     MakeWorkload<SharingImages>);
 

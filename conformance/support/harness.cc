@@ -14,6 +14,7 @@
 #include "core/shell_word.h"
 #include "core/skip_code.h"
 #include "drivers/breach.h"
+#include "scenario/image_room.h"
 #include "scenario/kernel_log.h"
 #include "scenario/worker.h"
 
@@ -65,6 +66,9 @@ ConformanceRow RowFor(const ExaminedInstance& instance, const Case& c, const Che
   return row;
 }
 
+// What a case with .wants_image holds of it at most: the layers once, two snapshots, and the oracle's tree.
+constexpr ImageCopies kCopiesOfACase = {.stacks = 1, .trees = 2, .plain = 1};
+
 // What a worker does: the case, and its outcome as JSON.
 std::string RunOne(const ExaminedInstance& instance, const Case& c, Backing& shared,
                    const CheckOptions& options) {
@@ -73,10 +77,17 @@ std::string RunOne(const ExaminedInstance& instance, const Case& c, Backing& sha
   Status breach;
   (void)TakeBreach();  // what came before the fork is not this case's
   try {
-    if (c.info.backing_bytes > 0) {
+    const int64_t room =
+        c.info.wants_image && options.image != nullptr
+            ? RoomForImage(*options.image, kCopiesOfACase, instance.Has(Capability::shares_bytes))
+            : 0;
+    if (c.info.backing_bytes > 0 || room > shared.spec().size_bytes / 4) {
       BackingSpec spec = shared.spec();
-      spec.size_bytes = c.info.backing_bytes;
-      Result<Backing> made = Backing::Create(spec);
+      if (c.info.backing_bytes > 0) spec.size_bytes = c.info.backing_bytes;
+      Result<Backing> made = CreateBackingWithRoom(spec, room);
+      if (!made.ok() && made.status().code() == Code::kResourceExhausted)
+        return json{{"skip", fmt::format("{}: {}", SkipCodeName(SkipCode::budget), made.status().message())}}
+            .dump();
       if (!made.ok()) return json{{"error", "a backing of its own: " + made.status().ToString()}}.dump();
       own.emplace(std::move(made).value());
     }
