@@ -212,8 +212,12 @@ class Data:
                 if row["workload"] == workload and row["params"] == params and row["verdict"] != "right"}
 
     def missing(self, shown, workloads):
-        """[(label, reason)] of the series that a figure over these workloads leaves out."""
-        return [(self.label(s), self.why_missing(s, workloads)) for s in self.series if s not in set(shown)]
+        """[(label, reason)] of the series that a figure over these workloads leaves out; not of those that the run only
+        checked, which no workload has a row for."""
+        timed = {series for series, _ in self.workloads}
+        checked_only = {s for s in self.series if timed and s not in timed and self.drivers.get(s, {}).get("available")}
+        return [(self.label(s), self.why_missing(s, workloads)) for s in self.series
+                if s not in set(shown) and s not in checked_only]
 
 
 def load(paths):

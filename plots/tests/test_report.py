@@ -31,7 +31,7 @@ def run(script, *arguments):
 class Page(html.parser.HTMLParser):
     """Collects what a page would load, its text, and whether its elements are closed in order."""
 
-    VOID = {"meta", "br", "link", "img", "input", "hr"}
+    VOID = {"meta", "br", "wbr", "link", "img", "input", "hr"}
 
     def __init__(self, text):
         super().__init__(convert_charrefs=True)
