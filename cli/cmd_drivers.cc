@@ -126,7 +126,7 @@ int Examined(const DriversOptions& options) {
     }
     std::fflush(stdout);
     for (const ExaminedInstance& e : examined) {
-      if (!e.available && !options.common.drivers.empty()) return kExitUsage;
+      if (!e.available && IsNamed(options.common, e.instance)) return kExitUsage;
     }
     return kExitPass;
   });

@@ -37,7 +37,8 @@ int BisectExit(int status) {
 void AddCommonFlags(CLI::App& app, CommonOptions& o, unsigned flags) {
   if ((flags & kFlagDriver) != 0) {
     app.add_option("--driver", o.drivers,
-                   "NAME[:k=v[,k=v]...]: an instance to run on; repeatable; default: every driver")
+                   "NAME[:k=v[,k=v]...]: an instance to run on; repeatable; all: every driver; default: the "
+                   "drivers of short runs, with --profile full all")
         ->type_name("SPEC")
         ->allow_extra_args(false);
   }
@@ -102,19 +103,41 @@ void AddCommonFlags(CLI::App& app, CommonOptions& o, unsigned flags) {
   }
 }
 
+namespace {
+
+bool NamesAll(const CommonOptions& options) {
+  return std::find(options.drivers.begin(), options.drivers.end(), kAllDrivers) != options.drivers.end();
+}
+
+}  // namespace
+
+bool IsNamed(const CommonOptions& options, const InstanceSpec& instance) {
+  return std::any_of(options.drivers.begin(), options.drivers.end(), [&](const std::string& spec) {
+    if (spec == kAllDrivers) return false;
+    const Result<InstanceSpec> named = ParseInstance(spec);
+    return named.ok() && named->name() == instance.name();
+  });
+}
+
 Result<std::vector<InstanceSpec>> InstancesFor(const CommonOptions& options, bool with_incomplete) {
   std::vector<InstanceSpec> instances;
+  const bool all = with_incomplete || options.profile == "full" || NamesAll(options);
   for (const std::string& spec : options.drivers) {
+    if (spec == kAllDrivers) continue;
     LM_ASSIGN(InstanceSpec instance, ParseInstance(spec));
     const bool twice = std::any_of(instances.begin(), instances.end(), [&](const InstanceSpec& other) {
       return other.name() == instance.name();
     });
     if (!twice) instances.push_back(std::move(instance));
   }
-  if (instances.empty()) {
+  if (options.drivers.empty() || NamesAll(options)) {
     for (const Driver* driver : AllDrivers()) {
       InstanceSpec instance{driver, {}};
-      if (with_incomplete || instance.WhatIsMissing().empty()) instances.push_back(std::move(instance));
+      if (!with_incomplete && !instance.WhatIsMissing().empty()) continue;
+      const bool named = std::any_of(instances.begin(), instances.end(), [&](const InstanceSpec& other) {
+        return other.name() == instance.name();
+      });
+      if (!named && (all || driver->in_short_runs())) instances.push_back(std::move(instance));
     }
   }
   return instances;
@@ -122,9 +145,13 @@ Result<std::vector<InstanceSpec>> InstancesFor(const CommonOptions& options, boo
 
 std::vector<InstanceSpec> FurtherCheckedInstances(const CommonOptions& options) {
   std::vector<InstanceSpec> instances;
-  if (!options.drivers.empty()) return instances;
+  if (!options.drivers.empty() && !NamesAll(options)) return instances;
   for (const Driver* driver : AllDrivers()) {
-    for (const DriverOptions& set : driver->further_checked_options()) instances.push_back({driver, set});
+    if (!driver->in_short_runs() && options.profile != "full" && !NamesAll(options)) continue;
+    for (const DriverOptions& set : driver->further_checked_options()) {
+      if (InstanceSpec instance{driver, set}; !IsNamed(options, instance))
+        instances.push_back(std::move(instance));
+    }
   }
   return instances;
 }

@@ -62,10 +62,14 @@ enum CommonFlag : unsigned {
 };
 void AddCommonFlags(CLI::App& app, CommonOptions& options, unsigned flags);
 
-// The instances that --driver names; without it all drivers that need no option, or `with_incomplete` those
-// too that do. kInvalidArgument names what is wrong.
+// `--driver all`: every driver that needs no option, beside those that are named.
+inline constexpr const char* kAllDrivers = "all";
+// Whether --driver names this instance by itself, so that it must be able to run.
+bool IsNamed(const CommonOptions& options, const InstanceSpec& instance);
+// The instances that --driver names; without it the drivers of short runs, with profile full or `all` every
+// driver that needs no option, or `with_incomplete` those too that do. kInvalidArgument names what is wrong.
 Result<std::vector<InstanceSpec>> InstancesFor(const CommonOptions& options, bool with_incomplete = false);
-// What conformance runs beyond these where --driver names none: each driver's further_checked_options.
+// What conformance runs beyond these where --driver names none or all: each driver's further_checked_options.
 std::vector<InstanceSpec> FurtherCheckedInstances(const CommonOptions& options);
 // The backing for one of them.
 Result<BackingSpec> BackingFor(const CommonOptions& options, const InstanceSpec& instance);

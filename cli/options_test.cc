@@ -59,6 +59,30 @@ TEST(InstancesForTest, WithoutSpecsEveryDriverThatNeedsNothingMore) {
   }
 }
 
+TEST(InstancesForTest, AllNamesEveryDriverAndThoseOfShortRunsAreAmongThem) {
+  const auto all = InstancesFor(WithDrivers({kAllDrivers}));
+  const auto some = InstancesFor({});
+  CommonOptions full;
+  full.profile = "full";
+  const auto long_run = InstancesFor(full);
+  ASSERT_TRUE(all.ok() && some.ok() && long_run.ok());
+  EXPECT_EQ(all->size(), long_run->size());
+  EXPECT_GE(all->size(), some->size());
+  for (const InstanceSpec& instance : *some) EXPECT_TRUE(instance.driver->in_short_runs()) << instance.name();
+  EXPECT_FALSE(FurtherCheckedInstances(WithDrivers({kAllDrivers})).empty());
+}
+
+TEST(InstancesForTest, OnlyADriverThatIsNamedMustBeAbleToRun) {
+  const auto named = InstancesFor(WithDrivers({kAllDrivers, "vfs"}));
+  ASSERT_TRUE(named.ok()) << named.status().ToString();
+  size_t vfs = 0;
+  for (const InstanceSpec& instance : *named) {
+    EXPECT_EQ(IsNamed(WithDrivers({kAllDrivers, "vfs"}), instance), instance.name() == "vfs");
+    vfs += instance.name() == "vfs" ? 1 : 0;
+  }
+  EXPECT_EQ(vfs, 1u);
+}
+
 TEST(InstancesForTest, FurtherInstancesAreCheckedWhereNoDriverIsNamed) {
   const std::vector<InstanceSpec> further = FurtherCheckedInstances({});
   ASSERT_FALSE(further.empty());

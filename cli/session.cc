@@ -123,7 +123,7 @@ class Session {
   int Run() {
     InstallInterruptHandler();
     if (Status s = SetUp(); !s.ok()) return UsageError(s);
-    const auto began = std::chrono::steady_clock::now();
+    const auto began = began_ = std::chrono::steady_clock::now();
     int exit = Examine();
     if (exit == kExitPass && !plan_.benchmark_arguments.empty()) return GoogleBenchmark();
     if (exit != kExitUsage) {
@@ -173,7 +173,7 @@ class Session {
       }
       // A driver named on the command line must run; one of the default set may be missing, with the reason.
       progress_.Note(fmt::format("{} cannot run here: {}", e.instance.name(), e.reason));
-      if (!plan_.options.drivers.empty()) exit = kExitUsage;
+      if (IsNamed(plan_.options, e.instance)) exit = kExitUsage;
     }
     const bool any =
         std::any_of(examined_.begin(), examined_.end(), [](const auto& e) { return e.available; });
@@ -224,6 +224,9 @@ class Session {
       for (const WorkloadChoice& choice : checked_.choices) shares += choice.entry->info.seconds_quick;
       shares *= 2.0 * static_cast<double>(checked_.measured);
       options.time_scale = std::clamp(checked_.budget_seconds / std::max(shares, 0.1), 0.05, 50.0);
+      options.until = std::chrono::steady_clock::now() + Seconds(checked_.budget_seconds);
+    } else if (plan_.whole_seconds > 0 && plan_.options.profile != "full" && plan_.options.images.empty()) {
+      options.until = began_ + Seconds(plan_.whole_seconds);
     }
     return options;
   }
@@ -285,8 +288,14 @@ class Session {
     return kExitPass;
   }
 
+  static std::chrono::steady_clock::duration Seconds(double seconds) {
+    return std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+        std::chrono::duration<double>(seconds));
+  }
+
   const SessionPlan& plan_;
   Checked& checked_;
+  std::chrono::steady_clock::time_point began_;
   TerminalProgress progress_;
   Record record_;
   std::vector<ExaminedInstance> examined_;

@@ -90,6 +90,9 @@ class Driver {
   virtual std::string summary() const = 0;          // one line: what it is
   virtual std::string default_backing() const = 0;  // "ext4", "xfs", "btrfs", "tmpfs"
   virtual std::vector<OptionRow> options() const { return {}; }
+  // Whether a run that names no driver takes this one where it has minutes and not hours (profiles smoke and
+  // quick).
+  virtual bool in_short_runs() const { return true; }
   // Option sets that conformance runs too where no driver is named: where what is right depends on options,
   // one instance without any does not tell. Workloads run without options alone.
   virtual std::vector<DriverOptions> further_checked_options() const { return {}; }

@@ -3,10 +3,14 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <chrono>
+#include <numeric>
 #include <utility>
 
 #include "bench/harness/run_one.h"
+#include "bench/harness/schedule.h"
 #include "core/glob.h"
+#include "core/skip_code.h"
 #include "results/summarise.h"
 #include "scenario/kernel_log.h"
 #include "scenario/worker.h"
@@ -61,6 +65,17 @@ void Keep(const WorkloadChoice& choice, const Place& place, OneAnswer answer, Be
   for (auto& [key, s] : series) result.samples.push_back(std::move(s));
 }
 
+bool TimeIsUp(const BenchOptions& options) {
+  return options.until && std::chrono::steady_clock::now() >= *options.until;
+}
+
+OneAnswer NoTimeLeft() {
+  OneAnswer answer;
+  answer.skip_code = SkipCodeName(SkipCode::budget);
+  answer.reason = "no time was left for it; --budget gives the workloads more, --filter gives it to this one";
+  return answer;
+}
+
 // What the kernel complains about while a workload runs makes its answer a wrong one, and its times void.
 void JudgeByKernelLog(KernelLog& log, OneAnswer& answer) {
   const Result<std::vector<std::string>> problems = log.NewProblems();
@@ -98,12 +113,16 @@ Status RunWorkloads(const std::vector<ExaminedInstance>& instances,
   size_t wrong = 0;
   size_t not_run = 0;
   Result<KernelLog> log = KernelLog::OpenAtEnd();
-  for (const WorkloadChoice& choice : choices) {
+  std::vector<size_t> order(choices.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  if (options.until) order = MiddleChoicesFirst(choices);
+  for (const size_t index : order) {
+    const WorkloadChoice& choice = choices[index];
     const PairPlan plan = PlanFor(choice, options);
     for (const ExaminedInstance& instance : instances) {
       const std::string what = fmt::format("{} {} {}", choice.entry->info.name, ParamsText(choice.params),
                                            instance.instance.name());
-      OneAnswer answer = RunInWorker(instance, choice, options, plan);
+      OneAnswer answer = TimeIsUp(options) ? NoTimeLeft() : RunInWorker(instance, choice, options, plan);
       if (log.ok() && answer.seconds > 0) JudgeByKernelLog(*log, answer);
       if (answer.verdict == WorkloadVerdict::kWrong)
         progress.Note(fmt::format("wrong: {}: {}", what, answer.reason));

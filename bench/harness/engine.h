@@ -2,7 +2,9 @@
 #ifndef LAYERMARK_BENCH_HARNESS_ENGINE_H_
 #define LAYERMARK_BENCH_HARNESS_ENGINE_H_
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +21,8 @@ struct BenchOptions {
   std::string profile = "quick";
   uint64_t seed = 1;
   double time_scale = 1;  // multiplies every time share (--budget)
+  // Nothing more begins after that: what is left is not_run, with the code `budget`.
+  std::optional<std::chrono::steady_clock::time_point> until;
   const ImageSource* image = nullptr;
 };
 
@@ -39,8 +43,9 @@ struct BenchResult {
 
 // Runs every choice on every instance (unavailable ones and missing capabilities give not_run with the
 // reason), one worker at a time so that nothing else competes; the instances of one choice follow each other
-// directly. A worker that fails, hangs or dies is a row with the reason. An interrupt ends it early: what was
-// measured stays, and what was not reached is not_run with that reason.
+// directly, and where there is an end one choice of each workload comes before the others. A worker that fails, hangs or dies is a
+// row with the reason. An interrupt ends it early: what was measured stays, and what was not reached is
+// not_run with that reason.
 Status RunWorkloads(const std::vector<ExaminedInstance>& instances,
                     const std::vector<WorkloadChoice>& choices, const BenchOptions& options,
                     Progress& progress, BenchResult& result);

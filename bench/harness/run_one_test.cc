@@ -260,6 +260,20 @@ TEST_F(RunWorkloadsTest, OnlyARightWorkloadHasMeasurements) {
   for (const SampleSeries& s : result.samples) EXPECT_EQ(s.params.at("act"), "nothing");
 }
 
+TEST_F(RunWorkloadsTest, WhatFindsNoTimeLeftHasARowAndIsNoFinding) {
+  QuietProgress progress;
+  BenchResult result;
+  options_.until = std::chrono::steady_clock::now();
+  ASSERT_TRUE(RunWorkloads({Here()}, {Choice("nothing"), Choice("wrong")}, options_, progress, result).ok());
+  ASSERT_EQ(result.workloads.size(), 2u);
+  for (const WorkloadRow& row : result.workloads) {
+    EXPECT_EQ(row.verdict, WorkloadVerdict::kNotRun);
+    EXPECT_EQ(row.skip_code, "budget");
+    EXPECT_NE(row.reason.find("--budget"), std::string::npos) << row.reason;
+  }
+  EXPECT_EQ(result.failed, 0);
+}
+
 TEST_F(RunWorkloadsTest, AMissingCapabilityIsTheReasonAndNoFinding) {
   entry_.info.param_needs = {{{"act", "nothing"}, Capability::reflink}};
   const OneAnswer needs = RunInWorker(Here(), Choice("nothing"), options_, plan_);
