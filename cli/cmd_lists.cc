@@ -4,7 +4,6 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
-#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -13,6 +12,7 @@
 #include "cli/session.h"
 #include "cli/table.h"
 #include "conformance/support/harness.h"
+#include "conformance/support/sources.h"
 
 namespace layermark {
 namespace {
@@ -21,18 +21,6 @@ std::string NeedsText(const std::vector<Capability>& needs) {
   std::string text;
   for (Capability c : needs) text += fmt::format("{}{}", text.empty() ? "" : " ", Row(c).name);
   return text;
-}
-
-// What follows "; " in a source is another.
-std::vector<std::string> Sources(const std::string& text) {
-  std::vector<std::string> sources;
-  for (size_t at = 0; at < text.size();) {
-    const size_t end = std::min(text.find(';', at), text.size());
-    const size_t begin = text.find_first_not_of(' ', at);
-    if (begin < end) sources.push_back(text.substr(begin, end - begin));
-    at = end + 1;
-  }
-  return sources;
 }
 
 // All that is known of each case, for programs.
@@ -45,7 +33,7 @@ void PrintCasesJson(const std::vector<const Case*>& cases) {
     list.push_back({{"case", info.full_name()},
                     {"area", info.area},
                     {"claim", info.claim},
-                    {"sources", Sources(info.source)},
+                    {"sources", SplitSources(info.source)},
                     {"needs", needs},
                     {"deadline_seconds", info.deadline_seconds}});
   }
@@ -111,7 +99,18 @@ void AddCasesCommand(CLI::App& app, Invocation& invocation) {
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str()
       ->excludes(list);
-  command->callback([=, &invocation] { invocation.run = [=] { return ListCases(*options, *one_line); }; });
+  auto sources = std::make_shared<bool>(false);
+  command
+      ->add_flag("--sources", *sources,
+                 "Markdown: every source that the cases are held to, with the cases that cover it")
+      ->excludes(list);
+  command->callback([=, &invocation] {
+    invocation.run = [=] {
+      if (!*sources) return ListCases(*options, *one_line);
+      fmt::print("{}", SourcesMarkdown(AllSources(), AllCases()));
+      return static_cast<int>(kExitPass);
+    };
+  });
 }
 
 void AddWorkloadsCommand(CLI::App& app, Invocation& invocation) {

@@ -242,7 +242,10 @@ Result<Backing> Backing::Create(const BackingSpec& spec) {
   LM_ASSIGN(std::string mkfs, FindMkfs(*row));
   const std::string& home = spec.device == "disk" ? DiskDirectory() : WorkspacePath();
   LM_ASSIGN(state->spec.size_bytes, FittingSize(spec, home, row->minimum_bytes));
-  LM_ASSIGN(Fd file, UnnamedFile(home, state->spec.size_bytes));
+  Result<Fd> made_file = spec.on_file < 0 ? UnnamedFile(home, state->spec.size_bytes)
+                                          : Open("/proc/self/fd/" + std::to_string(spec.on_file), O_RDWR);
+  if (!made_file.ok()) return made_file.status();
+  const Fd file = std::move(made_file).value();
   // Buffered in RAM, where direct I/O would only copy; direct on disk, so that pages are not cached twice.
   LM_ASSIGN(LoopDevice loop, LoopDevice::Attach(file.get(), spec.device == "disk"));
   state->loop_path = loop.path();

@@ -22,7 +22,8 @@ struct BackingSpec {
   int64_t size_bytes = int64_t{1} << 30;  // of the file system; sparse, so only what is used costs; raised to
                                           // the kind's minimum, lowered to what the budget leaves
   int64_t inodes = 0;                     // ext4: mkfs -N; 0: the default ratio
-  std::string name() const;               // "ext4" ... "dir"; for Place.backing
+  int on_file = -1;  // >= 0: a file of the caller's, of size_bytes, instead of an unnamed one (FailingDisk)
+  std::string name() const;  // "ext4" ... "dir"; for Place.backing
 };
 // "ext4", "dir=/path". kInvalidArgument names what is wrong.
 Result<BackingSpec> ParseBacking(const std::string& text, const std::string& device);

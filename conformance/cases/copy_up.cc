@@ -277,7 +277,7 @@ LM_CASE(
 
 LM_CASE(copy_up, a_readers_descriptor_sees_later_writes,
         .claim = "a descriptor opened for reading before the first write sees what is written later",
-        .source = "properties 108; ovl/016") {
+        .source = "properties 108; ovl/016; peer bug 9; moby 12327") {
   t.Given({kObjects});
   t.When([](Ops& fs) {
     fs.Open("r", "d/f", O_RDONLY);

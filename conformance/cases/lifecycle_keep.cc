@@ -182,7 +182,7 @@ LM_CASE(lifecycle, times_of_a_snapshot,
 }
 
 LM_CASE(lifecycle, walk_sees_each_once, .claim = "Walk visits every snapshot once, with what Stat says",
-        .source = "rule 50; MS Walk; SS StatInWalk") {
+        .source = "rule 50; MS Walk; SS StatInWalk; rule 10") {
   t.SameAsModel([](Snapshotter& s) {
     (void)s.Prepare("a", "", {{"l", "1"}});
     (void)s.Commit("base", "a", {{"l", "2"}});

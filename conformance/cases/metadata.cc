@@ -36,7 +36,7 @@ std::string UserAcl(uint32_t uid, uint32_t perm) {
 
 LM_CASE(metadata, modes_of_every_kind,
         .claim = "all twelve permission bits of files and directories pass through layers",
-        .source = "rule L16; um:chmod") {
+        .source = "L16; um:chmod") {
   Layer layer;
   for (mode_t mode : {0000, 0001, 0777, 01777, 02755, 04755, 06711, 07777}) {
     layer.File(fmt::format("f{:04o}", mode), "x", mode).Dir(fmt::format("d{:04o}", mode), mode);

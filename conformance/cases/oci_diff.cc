@@ -155,7 +155,7 @@ LM_CASE(diff, metadata_only,
 
 LM_CASE(diff, symlink_target,
         .claim = "a symlink of the same length and time with a new target is in the diff",
-        .source = "L42; containers-storage 2199") {
+        .source = "L42; containers-storage 2199; peer bug 3") {
   const int64_t old = 1'222'222'222'000'000'000;
   RoundTrip(t, {Layer().Symlink("l", "aaa").Times("l", old, old)}, [&](int root_fd) {
     return ApplyLayer(Layer().Remove("l").Symlink("l", "bbb").Times("l", old, old), root_fd);

@@ -58,7 +58,7 @@ LM_CASE(stacking, two_layers, .claim = "a snapshot on two layers shows their uni
 }
 
 LM_CASE(stacking, three_layers, .claim = "a name removed by a middle layer is gone",
-        .source = "properties 3; rule L18") {
+        .source = "properties 3; L18") {
   CheckDepth(t, 3);
 }
 
@@ -124,7 +124,7 @@ LM_CASE(
 
 LM_CASE(stacking, directory_replaced_by_file_and_back,
         .claim = "a directory can become a file and a directory again, layer by layer",
-        .source = "rule L11; rule L48") {
+        .source = "L11; L48") {
   t.Given({Layer().Dir("x").File("x/old", "old").Dir("x/sub"), Layer().RemoveAll("x").File("x", "file"),
            Layer().Remove("x").Dir("x", 0711), Layer().File("x/new", "new")});
   t.ThenStackIsRight();
@@ -132,7 +132,7 @@ LM_CASE(stacking, directory_replaced_by_file_and_back,
 
 LM_CASE(stacking, symlink_replaced_by_directory,
         .claim = "a directory that replaces a symlink to a directory leaves the symlink's target alone",
-        .source = "rule L12") {
+        .source = "L12") {
   t.Given({Layer().Dir("real").File("real/f", "f").Symlink("x", "real"),
            Layer().Remove("x").Dir("x").File("x/g", "g")});
   t.ThenStackIsRight();
@@ -201,7 +201,7 @@ LM_CASE(stacking, names_of_every_byte,
 LM_CASE(
     stacking, root_attributes_are_inherited,
     .claim = "mode, owner, times and attributes that a layer gave the root directory show in its children",
-    .source = "rule 34; rule L8; containers/storage graphtest") {
+    .source = "rule 34; L8; containers/storage graphtest") {
   t.Given({Layer()
                .File("f", "x")
                .Chmod("", 0711)

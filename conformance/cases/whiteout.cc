@@ -31,7 +31,7 @@ LM_CASE(whiteout, unlink_hides_lower_file,
 
 LM_CASE(whiteout, unlink_works_on_every_type,
         .claim = "a lower symlink, fifo and emptied directory can be removed like a file",
-        .source = "properties 28; rule L18") {
+        .source = "properties 28; L18") {
   t.Given({kBase});
   t.When([](Ops& fs) {
     fs.Unlink("link");
@@ -132,7 +132,7 @@ LM_CASE(whiteout, rmdir_of_an_emptied_directory_works,
 
 LM_CASE(whiteout, removal_in_a_middle_layer_stays,
         .claim = "what a middle layer removed stays hidden, and a later layer can bring the name back anew",
-        .source = "rule L18; rule L20") {
+        .source = "L18; L20") {
   t.Given({kBase, Layer().Remove("f").RemoveAll("d"), Layer().Dir("d", 0700).File("d/new", "new")});
   t.ThenStackIsRight();
   t.When([](Ops& fs) {

@@ -6,9 +6,9 @@
 #include <exception>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <sstream>
 #include <utility>
 
+#include "conformance/support/sources.h"
 #include "conformance/support/verdict.h"
 #include "core/glob.h"
 #include "core/shell_word.h"
@@ -22,17 +22,6 @@ namespace layermark {
 namespace {
 
 using nlohmann::json;
-
-std::vector<std::string> SplitSources(const std::string& source) {
-  std::vector<std::string> ids;
-  std::stringstream stream(source);
-  std::string id;
-  while (std::getline(stream, id, ';')) {
-    const size_t begin = id.find_first_not_of(' ');
-    if (begin != std::string::npos) ids.push_back(id.substr(begin));
-  }
-  return ids;
-}
 
 std::string Join(const std::vector<std::string>& lines) {
   std::string text;
