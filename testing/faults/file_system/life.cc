@@ -3,6 +3,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <cctype>
 #include <cerrno>
 #include <cstring>
 
@@ -44,6 +45,11 @@ void Lookup(fuse_req_t request, fuse_ino_t parent_id, const char* name) {
   }
   Node* node = Nodes().Find(parent, StoredName(name).c_str());
   int error = errno;
+  if (node == nullptr && error == ENOENT && On(Fault::lookup_folds_case)) {
+    std::string folded = name;
+    for (char& c : folded) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    node = Nodes().Find(parent, folded.c_str());
+  }
   if (node == nullptr && error == ENOENT) {
     if (Node* removed = RemovedChild(parent, name); removed != nullptr) {
       node = Nodes().Adopt(fcntl(removed->fd, F_DUPFD_CLOEXEC, 0));
@@ -70,6 +76,7 @@ void StatFs(fuse_req_t request, fuse_ino_t id) {
   if (fstatvfs(Nodes().Get(id).fd, &status) != 0) {
     fuse_reply_err(request, errno);
   } else {
+    if (On(Fault::statfs_names_shorter)) status.f_namemax = 143;
     fuse_reply_statfs(request, &status);
   }
 }
@@ -104,6 +111,7 @@ std::string StoredName(const char* name) {
       if (static_cast<unsigned char>(c) >= 0x80) c = '_';
     }
   }
+  while (On(Fault::trailing_space_stripped) && stored.size() > 1 && stored.back() == ' ') stored.pop_back();
   return stored;
 }
 
