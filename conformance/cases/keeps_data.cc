@@ -57,7 +57,7 @@ LM_CASE(keeps, data_of_every_kind,
 
 LM_CASE(keeps, holes_wherever_they_are,
         .claim = "holes at the start, in the middle and at the end of files stay, and so does the length",
-        .source = "properties 82; C70; moby 35537") {
+        .source = "properties 82; C70; moby 35537", .needs = {Capability::seek_hole}) {
   constexpr int64_t kMiB = 1 << 20;
   t.Given({Layer()
                .Sparse("all", 4 * kMiB, 0, "")
