@@ -480,6 +480,29 @@ LM_CASE(
   });
 }
 
+LM_CASE(
+    descriptor, a_removed_file_has_no_links,
+    .claim = "an open file has a link less for each name that goes, and none when it is removed or replaced",
+    .source = "properties 111; properties 55; generic/035") {
+  t.Given({Layer().File("lower", "x").File("replaced", "x").File("other", "y")});
+  t.When([](Ops& fs) {
+    fs.Create("new", "x");
+    fs.Link("new", "name");
+    for (const char* name : {"lower", "new", "replaced"}) fs.Open(name, name, O_RDWR);
+    fs.FStatLinks("new");
+    fs.Unlink("name");
+    fs.FStatLinks("new");
+    fs.Unlink("new");
+    fs.Unlink("lower");
+    fs.PWrite("lower", 0, "written");
+    fs.Rename("other", "replaced");
+    for (const char* name : {"lower", "new", "replaced"}) {
+      fs.FStatLinks(name);
+      fs.Close(name);
+    }
+  });
+}
+
 LM_CASE(descriptor, readers_see_what_others_write,
         .claim = "descriptors opened for reading before and after the first change see every later one",
         .source = "properties 108; um:open-plain; moby 12327") {

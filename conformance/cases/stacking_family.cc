@@ -210,4 +210,20 @@ LM_CASE(lifecycle, keys_and_names_used_again_show_nothing_old,
   }
 }
 
+LM_CASE(
+    lifecycle, removals_leave_the_other_twenty,
+    .claim =
+        "removing one of many snapshots leaves the files of all others, whatever their numbers begin with",
+    .source = "rule 48; C37", .deadline_seconds = 120) {
+  Family family(t);
+  family.Commit("base", "", Layer().File("f", "base").Times("", 1, 1'000'000'000'000'000'456));
+  const auto key = [](int i) { return fmt::format("key{}", i); };
+  for (int i = 1; i <= 21 && !t.ended(); ++i) family.Prepare(key(i), "base", Layer().File(key(i), key(i)));
+  for (const int gone : {1, 2, 20}) t.Ok(t.api().Remove(key(gone)), "removing " + key(gone));
+  for (int i = 3; i <= 21 && !t.ended(); ++i) {
+    if (i != 20) family.LookAtActive(key(i));
+  }
+  family.LookAt("base");
+}
+
 }  // namespace layermark

@@ -100,6 +100,11 @@ void SetAttributes(fuse_req_t request, fuse_ino_t id, struct stat* wanted, int w
   struct stat before {};
   int error = Answer(fstatat(node.fd, "", &before, AT_EMPTY_PATH));
   if (On(Fault::unlinked_refuses_changes) && before.st_nlink == 0) error = ENOENT;
+  // A write comes with a change of mode that takes the set-ID bits away, which looks like a user's chmod.
+  if (On(Fault::setid_kept_on_write) && what == FUSE_SET_ATTR_MODE && fuse_req_ctx(request)->uid != 0 &&
+      (wanted->st_mode & 01777) == (before.st_mode & 01777)) {
+    what = 0;
+  }
   if (error == 0 && (what & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))) {
     error = ChangeOwner(node, what & FUSE_SET_ATTR_UID ? wanted->st_uid : static_cast<uid_t>(-1),
                         what & FUSE_SET_ATTR_GID ? wanted->st_gid : static_cast<gid_t>(-1));

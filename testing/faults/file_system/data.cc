@@ -119,6 +119,13 @@ void OpenFile(fuse_req_t request, fuse_ino_t id, fuse_file_info* info) {
   }
 }
 
+std::string CapabilityOf(const Node& node) {
+  std::string value(64, 0);
+  const ssize_t bytes = getxattr(PathOf(node).c_str(), "security.capability", value.data(), value.size());
+  value.resize(bytes < 0 ? 0 : static_cast<size_t>(bytes));
+  return value;
+}
+
 // Whether a file is written to that a rename moved away, and another has its name now: that one's descriptor,
 // or -1.
 int FollowName(const Node& node) {
@@ -195,6 +202,7 @@ void WriteFile(fuse_req_t request, fuse_ino_t id, const char* data, size_t bytes
   Node& node = Nodes().Get(id);
   struct stat before {};
   fstat(node.fd, &before);
+  const std::string capability = On(Fault::capability_kept_on_write) ? CapabilityOf(node) : "";
   const int other = On(Fault::write_follows_name) ? FollowName(node) : -1;
   const int fd = other >= 0 ? other : Handle(info);
   const ssize_t written = WriteAt(node, fd, data, bytes, offset, info);
@@ -205,6 +213,10 @@ void WriteFile(fuse_req_t request, fuse_ino_t id, const char* data, size_t bytes
     return;
   }
   const timespec times[2] = {{0, UTIME_OMIT}, before.st_mtim};
+  // The file system behind takes it away as well.
+  if (!capability.empty()) {
+    setxattr(PathOf(node).c_str(), "security.capability", capability.data(), capability.size(), 0);
+  }
   if (On(Fault::write_keeps_mtime)) utimensat(AT_FDCWD, PathOf(node).c_str(), times, 0);
   if (On(Fault::tail_lost_without_fsync)) Unsynced()[Handle(info)] = offset + written;
   fuse_reply_write(request, static_cast<size_t>(written));

@@ -27,7 +27,7 @@ void Init(void*, fuse_conn_info* connection) {
   want(FUSE_CAP_EXPORT_SUPPORT, true);
   want(FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO, false);
   want(FUSE_CAP_ATOMIC_O_TRUNC, On(Fault::open_trunc_ignored));
-  want(FUSE_CAP_HANDLE_KILLPRIV, On(Fault::setid_kept_on_write));
+  want(FUSE_CAP_HANDLE_KILLPRIV, false);
   want(FUSE_CAP_WRITEBACK_CACHE, false);
   want(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE, false);
 }
