@@ -6,7 +6,8 @@
     faulty_driver.py --fs PROGRAM FAULT       copies, seen through PROGRAM (faulty_fs) with FAULT switched on
 
 layermark adds the verb. The records are those of the example in examples/exec-driver; the faults lie in what is
-recorded (records.py), in the trees that a call leaves (trees.py) and in the mounts that it answers (stacking.py).
+recorded (records.py, calls.py), in the trees that a call leaves (trees.py, narrow.py), in the mounts that it answers
+(stacking.py) and in what needs several layers or children to show (chains.py).
 """
 import os
 import sys
@@ -15,6 +16,9 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "..", "examples", "exec-driver")]
 import bases  # noqa: E402
 import driver  # noqa: E402
+import calls  # noqa: E402, F401
+import chains  # noqa: E402, F401
+import narrow  # noqa: E402, F401
 import records  # noqa: E402, F401
 import registry  # noqa: E402
 import stacking  # noqa: E402, F401

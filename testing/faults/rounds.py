@@ -1,6 +1,9 @@
 """In which order the cases look at a fault. The order decides how long it takes, not what is caught: a fault counts as
 not caught only after all of them."""
+import collections
 import fnmatch
+import math
+import re
 
 # By area of faults: the patterns of cases that are likeliest to see them, and whole areas next.
 FIRST = {
@@ -48,8 +51,37 @@ LIGHT_STACKING = " ".join(f"stacking.{letter}*" for letter in "bcdefghijklmnopqr
 LAST = ("container", "oci", "inodes", "hostile", "self_check", "diff", "stack")
 
 
-def rounds(area, cases):
-    """Lists of patterns for --filter, which together match all of `cases`."""
+def words(text):
+    """The stems of its words: enough to see that "symlinks" and "symlink" are one."""
+    return {word.rstrip("s")[:6] for word in re.findall(r"[a-z0-9]+", text.lower().replace("_", " ")) if len(word) > 2}
+
+
+def sources(prop):
+    """What a case that names the property of a fault may have among its sources."""
+    kind, _, number = prop.rpartition(" ")
+    return {"fs": {f"properties {number}"}, "snapshotter": {f"rule {number}", f"rules {number}"},
+            "layer": {number, f"rule {number}"}}.get(kind, {prop})
+
+
+def nearest(fault, cases):
+    """The cases that share the fault's property, and the most words with it, rare words counting more."""
+    texts = {name: words(name + " " + case["claim"]) for name, case in cases.items()}
+    counts = collections.Counter(word for text in texts.values() for word in text)
+    wanted = words(f"{fault.name} {fault.sentence} {fault.area}")
+
+    def score(name):
+        shared = sum(math.log(len(texts) / counts[word]) for word in texts[name] & wanted)
+        return shared + 3 * bool(sources(fault.property) & set(cases[name]["sources"]))
+    return sorted((name for name in cases if name.split(".")[0] not in LAST), key=lambda name: -score(name))
+
+
+def rounds(fault, cases):
+    """Lists of patterns for --filter, which together match all of `cases`, rows of `cases --format json` by name."""
+    order = nearest(fault, cases)
+    return [order[:6], order[6:18]] + by_area(fault.area, list(cases))
+
+
+def by_area(area, cases):
     first, second = (text.replace("stacking.*", LIGHT_STACKING).split() for text in FIRST.get(area, ("", "")))
     areas = sorted({case.split(".")[0] for case in cases} - {text[:-2] for text in first + second if text.endswith(".*")})
     middle = [name + ".*" for name in areas if name not in LAST]

@@ -14,6 +14,9 @@ import measure
 import table
 
 sys.path.append(os.path.join(measure.ROOT, "examples", "exec-driver"))
+import calls  # noqa: E402, F401
+import chains  # noqa: E402, F401
+import narrow  # noqa: E402, F401
 import records  # noqa: E402, F401
 import registry  # noqa: E402
 import stacking  # noqa: E402, F401
@@ -50,17 +53,16 @@ def main():
     parser.add_argument("program")
     parser.add_argument("file_system")
     options = parser.parse_args()
-    options.backing = "tmpfs"
     rows = table.read_table()
     wrong = names_agree(rows, options.file_system)
     runner = measure.Runner(options)
     for kind in ("driver", "overlay", "run_time"):
         cases = [case for name, cases in TRIED.items() if rows[name].kind == kind for case in cases]
-        for case, verdict in runner.check(kind, "none", cases).items():
+        for case, verdict in runner.check(kind, "none", cases, "tmpfs").items():
             if verdict != "pass":
                 wrong.append(f"{case}: {verdict} on the right driver ({kind})")
     for name, cases in TRIED.items():
-        for case, verdict in runner.check(rows[name].kind, name, cases).items():
+        for case, verdict in runner.check(rows[name].kind, name, cases, "tmpfs").items():
             if verdict != "fail":
                 wrong.append(f"{case}: {verdict} with the fault {name}")
     print("\n".join(wrong) or f"{len(TRIED)} faults, each caught")

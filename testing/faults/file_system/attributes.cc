@@ -33,19 +33,12 @@ void GetAttributes(fuse_req_t request, fuse_ino_t id, fuse_file_info*) {
   ReplyAttributes(request, Nodes().Get(id));
 }
 
-void DropUserAttributes(const Node& node) {
-  std::array<char, 65536> list{};
-  const ssize_t bytes = listxattr(PathOf(node).c_str(), list.data(), list.size());
-  for (ssize_t at = 0; at < bytes;) {
-    const std::string name = &list[static_cast<size_t>(at)];
-    if (name.starts_with("user.")) removexattr(PathOf(node).c_str(), name.c_str());
-    at += static_cast<ssize_t>(name.size()) + 1;
-  }
-}
-
 int ChangeMode(Node& node, mode_t mode) {
   mode &= 07777;
   if (On(Fault::chmod_drops_special_bits)) mode &= 0777;
+  if (On(Fault::chmod_of_directory_drops_setgid) && node.type == S_IFDIR)
+    mode &= ~static_cast<mode_t>(S_ISGID);
+  if (On(Fault::chmod_drops_acl)) removexattr(PathOf(node).c_str(), "system.posix_acl_access");
   if (chmod(PathOf(node).c_str(), mode) != 0) return errno;
   if (!FirstChange(node)) return 0;
   if (On(Fault::chmod_drops_xattrs)) DropUserAttributes(node);
@@ -58,6 +51,7 @@ int ChangeMode(Node& node, mode_t mode) {
 }
 
 int ChangeOwner(const Node& node, uid_t user, gid_t group) {
+  if (On(Fault::chown_cuts_uid) && user != static_cast<uid_t>(-1)) user &= 0xffff;
   if (On(Fault::chown_ignores_group)) group = static_cast<gid_t>(-1);
   if (On(Fault::lchown_follows) && node.type == S_IFLNK && node.parent != nullptr &&
       Nodes().Live(node.parent)) {
@@ -67,12 +61,15 @@ int ChangeOwner(const Node& node, uid_t user, gid_t group) {
 }
 
 int ChangeSize(Node& node, off_t size, const fuse_file_info* info) {
+  if (On(Fault::truncate_to_zero_ignored) && size == 0 && node.old && info == nullptr) return 0;
   if (On(Fault::truncate_rounds_up)) size = (size + 4095) & ~off_t{4095};
   struct stat before {};
   fstat(node.fd, &before);
   const int result = info != nullptr ? ftruncate(Handle(info), size) : truncate(PathOf(node).c_str(), size);
   if (result != 0) return errno;
   FirstChange(node);
+  const timespec as_before[2] = {{0, UTIME_OMIT}, before.st_mtim};
+  if (On(Fault::truncate_keeps_mtime)) utimensat(AT_FDCWD, PathOf(node).c_str(), as_before, 0);
   if (On(Fault::extension_not_zeroed) && size > before.st_size) {
     const int fd = open(PathOf(node).c_str(), O_WRONLY | O_CLOEXEC);
     const std::string left(static_cast<size_t>(std::min<off_t>(size - before.st_size, 4096)), '~');
@@ -88,6 +85,8 @@ int ChangeTimes(const Node& node, const struct stat& wanted, int what) {
     if (what & now) return timespec{0, UTIME_NOW};
     if (!(what & set)) return timespec{0, UTIME_OMIT};
     if (On(Fault::nanoseconds_lost)) time.tv_nsec = 0;
+    if (On(Fault::late_times_cut) && time.tv_sec > 0x7fffffff) time = {0x7fffffff, 0};
+    if (On(Fault::early_times_cut) && time.tv_sec < 0) time = {0, 0};
     return time;
   };
   timespec times[2] = {pick(FUSE_SET_ATTR_ATIME, FUSE_SET_ATTR_ATIME_NOW, wanted.st_atim),
@@ -101,12 +100,21 @@ void SetAttributes(fuse_req_t request, fuse_ino_t id, struct stat* wanted, int w
   struct stat before {};
   int error = Answer(fstatat(node.fd, "", &before, AT_EMPTY_PATH));
   if (On(Fault::unlinked_refuses_changes) && before.st_nlink == 0) error = ENOENT;
+  // A write comes with a change of mode that takes the set-ID bits away, which looks like a user's chmod.
+  if (On(Fault::setid_kept_on_write) && what == FUSE_SET_ATTR_MODE && fuse_req_ctx(request)->uid != 0 &&
+      (wanted->st_mode & 01777) == (before.st_mode & 01777)) {
+    what = 0;
+  }
   if (error == 0 && (what & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))) {
     error = ChangeOwner(node, what & FUSE_SET_ATTR_UID ? wanted->st_uid : static_cast<uid_t>(-1),
                         what & FUSE_SET_ATTR_GID ? wanted->st_gid : static_cast<gid_t>(-1));
   }
   if (error == 0 && (what & FUSE_SET_ATTR_SIZE)) error = ChangeSize(node, wanted->st_size, info);
   // After the owner, whose change clears set-ID bits, and the size, likewise.
+  if (error == 0 && On(Fault::chown_keeps_setid) && (what & FUSE_SET_ATTR_UID) && node.type == S_IFREG) {
+    error = Answer(chmod(PathOf(node).c_str(), before.st_mode & 07777));
+    what &= ~FUSE_SET_ATTR_MODE;
+  }
   if (error == 0 && (what & FUSE_SET_ATTR_MODE)) error = ChangeMode(node, wanted->st_mode);
   constexpr int kTimes =
       FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_ATIME_NOW | FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW;
@@ -167,6 +175,16 @@ void Control(fuse_req_t request, fuse_ino_t id, unsigned command, void*, fuse_fi
 }
 
 }  // namespace
+
+void DropUserAttributes(const Node& node) {
+  std::array<char, 65536> list{};
+  const ssize_t bytes = listxattr(PathOf(node).c_str(), list.data(), list.size());
+  for (ssize_t at = 0; at < bytes;) {
+    const std::string name = &list[static_cast<size_t>(at)];
+    if (name.starts_with("user.")) removexattr(PathOf(node).c_str(), name.c_str());
+    at += static_cast<ssize_t>(name.size()) + 1;
+  }
+}
 
 void AddAttributeOperations(fuse_lowlevel_ops& operations) {
   operations.getattr = GetAttributes;

@@ -29,6 +29,13 @@ void Spoil(fuse_req_t request, Node& parent, const std::string& name) {
     (void)!fchownat(parent.fd, name.c_str(), static_cast<uid_t>(-1), fuse_req_ctx(request)->gid,
                     AT_SYMLINK_NOFOLLOW);
   }
+  if (On(Fault::mkdir_not_setgid) && S_ISDIR(made.st_mode) && (made.st_mode & S_ISGID))
+    fchmodat(parent.fd, name.c_str(), made.st_mode & 05777, 0);
+  if (On(Fault::symlinks_are_roots) && S_ISLNK(made.st_mode))
+    (void)!fchownat(parent.fd, name.c_str(), 0, 0, AT_SYMLINK_NOFOLLOW);
+  if (On(Fault::fifo_mode_is_0600) && S_ISFIFO(made.st_mode)) fchmodat(parent.fd, name.c_str(), 0600, 0);
+  if (On(Fault::new_file_over_removed_is_0600) && S_ISREG(made.st_mode) && parent.removed.contains(name))
+    fchmodat(parent.fd, name.c_str(), 0600, 0);
   if (On(Fault::acl_default_not_inherited) && !S_ISLNK(made.st_mode)) {
     const std::string path = PathOf(parent) + "/" + name;
     removexattr(path.c_str(), "system.posix_acl_access");
@@ -53,6 +60,8 @@ void MakeNode(fuse_req_t request, fuse_ino_t parent_id, const char* asked, mode_
   if (On(Fault::device_minor_cut)) device = makedev(major(device), minor(device) & 255);
   if (On(Fault::socket_becomes_fifo) && S_ISSOCK(mode))
     mode = (mode & ~static_cast<mode_t>(S_IFMT)) | S_IFIFO;
+  if (On(Fault::block_device_becomes_character) && S_ISBLK(mode))
+    mode = (mode & ~static_cast<mode_t>(S_IFMT)) | S_IFCHR;
   int result = 0;
   {
     const AsCaller as(request);
@@ -120,6 +129,13 @@ void Link(fuse_req_t request, fuse_ino_t id, fuse_ino_t parent_id, const char* a
   const int result = On(Fault::link_makes_copy) && node.type == S_IFREG
                          ? CopyFile(node, parent.fd, name.c_str())
                          : linkat(node.fd, "", parent.fd, name.c_str(), AT_EMPTY_PATH);
+  if (result == 0 && node.old && node.type == S_IFREG) {
+    struct stat status {};
+    const timespec now[2] = {{0, UTIME_OMIT}, {0, UTIME_NOW}};
+    if (On(Fault::link_touches_mtime)) utimensat(AT_FDCWD, PathOf(node).c_str(), now, 0);
+    if (On(Fault::link_drops_setid) && fstat(node.fd, &status) == 0)
+      chmod(PathOf(node).c_str(), status.st_mode & 01777);
+  }
   if (On(Fault::negative_entry_stays) && result == 0 && parent.absent.contains(asked)) {
     return ReplyEntry(request, Nodes().Find(parent, name.c_str()), errno);
   }

@@ -33,6 +33,20 @@ std::map<int, off_t>& Unsynced() {
   return ends;
 }
 
+// What lower files held when they were opened for reading, by descriptor; for reader_keeps_old_data.
+std::map<int, std::string>& AtOpen() {
+  static std::map<int, std::string> texts;
+  return texts;
+}
+
+void KeepText(const Node& node, int fd) {
+  const off_t size = SizeOf(fd);
+  if (!On(Fault::reader_keeps_old_data) || !node.old || size > (1 << 20)) return;
+  std::string text(static_cast<size_t>(size), 0);
+  (void)!pread(fd, text.data(), text.size(), 0);
+  AtOpen()[fd] = text;
+}
+
 void FillHoles(int fd) {
   const off_t size = SizeOf(fd);
   if (size > (64 << 20)) return;
@@ -96,12 +110,20 @@ void OpenFile(fuse_req_t request, fuse_ino_t id, fuse_file_info* info) {
     return;
   }
   if (Writable(info)) SpoilOpen(node, fd);
+  if (!Writable(info)) KeepText(node, fd);
   info->fh = static_cast<uint64_t>(fd);
   ++node.open_count;
   if (fuse_reply_open(request, info) == -ENOENT) {
     --node.open_count;
     close(fd);
   }
+}
+
+std::string CapabilityOf(const Node& node) {
+  std::string value(64, 0);
+  const ssize_t bytes = getxattr(PathOf(node).c_str(), "security.capability", value.data(), value.size());
+  value.resize(bytes < 0 ? 0 : static_cast<size_t>(bytes));
+  return value;
 }
 
 // Whether a file is written to that a rename moved away, and another has its name now: that one's descriptor,
@@ -117,6 +139,11 @@ void ReadFile(fuse_req_t request, fuse_ino_t id, size_t bytes, off_t offset, fus
     fuse_reply_err(request, ESTALE);
     return;
   }
+  if (const auto kept = AtOpen().find(Handle(info)); kept != AtOpen().end()) {
+    const auto from = std::min(static_cast<size_t>(offset), kept->second.size());
+    fuse_reply_buf(request, kept->second.data() + from, std::min(bytes, kept->second.size() - from));
+    return;
+  }
   std::vector<char> data(bytes);
   ssize_t got = pread(Handle(info), data.data(), data.size(), offset);
   if (got < 0) {
@@ -127,6 +154,10 @@ void ReadFile(fuse_req_t request, fuse_ino_t id, size_t bytes, off_t offset, fus
   if (On(Fault::page_multiple_reads_short) && size > 0 && size % kPage == 0 && offset + got == size &&
       got > 0) {
     data[static_cast<size_t>(--got)] = 0;
+  }
+  if (On(Fault::far_read_is_zero) && offset + got > (1 << 20)) {
+    const off_t right = std::max<off_t>(0, (1 << 20) - offset);
+    std::fill(data.begin() + static_cast<ssize_t>(right), data.begin() + got, '\0');
   }
   if (On(Fault::hole_reads_garbage)) {
     for (ssize_t at = 0; at < got; at += kPage) {
@@ -144,6 +175,11 @@ ssize_t WriteAt(Node& node, int fd, const char* data, size_t bytes, off_t offset
   const auto whole = static_cast<ssize_t>(bytes);
   const bool first = FirstChange(node);
   if (On(Fault::mmap_write_lost) && info->writepage) return whole;
+  if (On(Fault::far_write_lost) && first && offset > 65536) return whole;
+  if (On(Fault::write_after_rename_lost) && node.moved) return whole;
+  if (On(Fault::append_at_page_end_lost) && first && offset > 0 && offset % kPage == 0 &&
+      offset == SizeOf(fd))
+    return whole;
   if (first && (info->flags & O_APPEND)) {
     if (On(Fault::append_lost)) return whole;
     if (On(Fault::append_overwrites)) offset = 0;
@@ -166,6 +202,7 @@ void WriteFile(fuse_req_t request, fuse_ino_t id, const char* data, size_t bytes
   Node& node = Nodes().Get(id);
   struct stat before {};
   fstat(node.fd, &before);
+  const std::string capability = On(Fault::capability_kept_on_write) ? CapabilityOf(node) : "";
   const int other = On(Fault::write_follows_name) ? FollowName(node) : -1;
   const int fd = other >= 0 ? other : Handle(info);
   const ssize_t written = WriteAt(node, fd, data, bytes, offset, info);
@@ -176,6 +213,10 @@ void WriteFile(fuse_req_t request, fuse_ino_t id, const char* data, size_t bytes
     return;
   }
   const timespec times[2] = {{0, UTIME_OMIT}, before.st_mtim};
+  // The file system behind takes it away as well.
+  if (!capability.empty()) {
+    setxattr(PathOf(node).c_str(), "security.capability", capability.data(), capability.size(), 0);
+  }
   if (On(Fault::write_keeps_mtime)) utimensat(AT_FDCWD, PathOf(node).c_str(), times, 0);
   if (On(Fault::tail_lost_without_fsync)) Unsynced()[Handle(info)] = offset + written;
   fuse_reply_write(request, static_cast<size_t>(written));
@@ -193,6 +234,7 @@ void Release(fuse_req_t request, fuse_ino_t id, fuse_file_info* info) {
     (void)!pwrite(fd, &zero, 1, found->second - 1);
     Unsynced().erase(found);
   }
+  AtOpen().erase(fd);
   --Nodes().Get(id).open_count;
   close(fd);
   fuse_reply_err(request, 0);
@@ -216,11 +258,16 @@ void Allocate(fuse_req_t request, fuse_ino_t id, int mode, off_t offset, off_t b
   }
   if (On(Fault::zero_range_too_short) && (mode & FALLOC_FL_ZERO_RANGE) && bytes > 1) --bytes;
   if (On(Fault::keep_size_ignored) && mode == FALLOC_FL_KEEP_SIZE) mode = 0;
-  fuse_reply_err(request, fallocate(Handle(info), mode, offset, bytes) == 0 ? 0 : errno);
+  const int fd = Handle(info);
+  const bool cuts = On(Fault::punch_at_the_end_cuts) && (mode & FALLOC_FL_PUNCH_HOLE) &&
+                    offset + bytes >= SizeOf(fd) && offset < SizeOf(fd);
+  const int result = cuts ? ftruncate(fd, offset) : fallocate(fd, mode, offset, bytes);
+  fuse_reply_err(request, result == 0 ? 0 : errno);
 }
 
 void Seek(fuse_req_t request, fuse_ino_t, off_t offset, int whence, fuse_file_info* info) {
   off_t result = lseek(Handle(info), offset, whence);
+  if (On(Fault::seek_hole_is_the_end) && whence == SEEK_HOLE && result >= 0) result = SizeOf(Handle(info));
   if (On(Fault::seek_data_skips_extent) && whence == SEEK_DATA && offset == 0 && result >= 0) {
     const off_t hole = lseek(Handle(info), result, SEEK_HOLE);
     const off_t next = lseek(Handle(info), hole, SEEK_DATA);
@@ -242,6 +289,9 @@ void CopyRange(fuse_req_t request, fuse_ino_t, off_t offset_in, fuse_file_info* 
   if (copied < 0) {
     fuse_reply_err(request, errno);
   } else {
+    const char zero = 0;
+    if (On(Fault::copy_range_loses_last_byte) && copied > 65536)
+      (void)!pwrite(Handle(out), &zero, 1, offset_out - 1);
     fuse_reply_write(request, static_cast<size_t>(copied));
   }
 }

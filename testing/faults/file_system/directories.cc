@@ -72,6 +72,11 @@ void Seek(OpenDirectory& directory, off_t offset) {
 bool LeftOut(OpenDirectory& directory, const dirent& entry) {
   if (IsHidden(entry.d_name)) return true;
   if (On(Fault::dotdot_missing) && strcmp(entry.d_name, "..") == 0) return true;
+  if (On(Fault::long_names_not_listed) && strlen(entry.d_name) > 200) return true;
+  if (On(Fault::dot_names_not_listed) && entry.d_name[0] == '.' && strcmp(entry.d_name, ".") != 0 &&
+      strcmp(entry.d_name, "..") != 0)
+    return true;
+  if (On(Fault::listing_ends_after_500)) return ++directory.entries > 500;
   return On(Fault::readdir_drops_entry) && ++directory.entries % 64 == 0;
 }
 
@@ -80,6 +85,7 @@ struct stat AsShown(const dirent& entry) {
   status.st_ino = entry.d_ino;
   status.st_mode = static_cast<mode_t>(entry.d_type) << 12;
   if (On(Fault::dtype_of_symlink) && entry.d_type == DT_LNK) status.st_mode = S_IFREG;
+  if (On(Fault::dtype_of_fifo) && entry.d_type == DT_FIFO) status.st_mode = S_IFREG;
   if (On(Fault::dino_differs) && entry.d_name[0] != '.') status.st_ino += 1;
   if (On(Fault::shared_inode_number)) status.st_ino |= 1;
   return status;
@@ -115,6 +121,7 @@ void Read(fuse_req_t request, fuse_ino_t id, size_t room, off_t offset, fuse_fil
     offset = before;
   }
   if (offset == 0) directory.ended = false;
+  if (offset == 0 && On(Fault::listing_ends_after_500)) directory.entries = 0;
   Seek(directory, offset);
   while (const dirent* entry = Next(directory)) {
     const off_t next = entry->d_off;

@@ -3,6 +3,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <cctype>
 #include <cerrno>
 #include <cstring>
 
@@ -26,7 +27,7 @@ void Init(void*, fuse_conn_info* connection) {
   want(FUSE_CAP_EXPORT_SUPPORT, true);
   want(FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO, false);
   want(FUSE_CAP_ATOMIC_O_TRUNC, On(Fault::open_trunc_ignored));
-  want(FUSE_CAP_HANDLE_KILLPRIV, On(Fault::setid_kept_on_write));
+  want(FUSE_CAP_HANDLE_KILLPRIV, false);
   want(FUSE_CAP_WRITEBACK_CACHE, false);
   want(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE, false);
 }
@@ -44,6 +45,11 @@ void Lookup(fuse_req_t request, fuse_ino_t parent_id, const char* name) {
   }
   Node* node = Nodes().Find(parent, StoredName(name).c_str());
   int error = errno;
+  if (node == nullptr && error == ENOENT && On(Fault::lookup_folds_case)) {
+    std::string folded = name;
+    for (char& c : folded) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    node = Nodes().Find(parent, folded.c_str());
+  }
   if (node == nullptr && error == ENOENT) {
     if (Node* removed = RemovedChild(parent, name); removed != nullptr) {
       node = Nodes().Adopt(fcntl(removed->fd, F_DUPFD_CLOEXEC, 0));
@@ -70,6 +76,7 @@ void StatFs(fuse_req_t request, fuse_ino_t id) {
   if (fstatvfs(Nodes().Get(id).fd, &status) != 0) {
     fuse_reply_err(request, errno);
   } else {
+    if (On(Fault::statfs_names_shorter)) status.f_namemax = 143;
     fuse_reply_statfs(request, &status);
   }
 }
@@ -104,6 +111,7 @@ std::string StoredName(const char* name) {
       if (static_cast<unsigned char>(c) >= 0x80) c = '_';
     }
   }
+  while (On(Fault::trailing_space_stripped) && stored.size() > 1 && stored.back() == ' ') stored.pop_back();
   return stored;
 }
 

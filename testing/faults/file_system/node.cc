@@ -115,6 +115,11 @@ int Status(Node& node, struct stat* status) {
     status->st_nlink = node.most_links;
   }
   if (On(Fault::shared_inode_number)) status->st_ino |= 1;
+  if (On(Fault::links_are_one) && node.type != S_IFDIR && status->st_nlink > 1) status->st_nlink = 1;
+  if (On(Fault::blocks_are_zero) && node.old && !node.changed && node.type == S_IFREG) status->st_blocks = 0;
+  if (On(Fault::symlink_size_is_zero) && node.type == S_IFLNK) status->st_size = 0;
+  if (On(Fault::directory_times_in_seconds) && node.type == S_IFDIR) status->st_mtim.tv_nsec = 0;
+  if (On(Fault::inode_changes_with_chmod) && node.changed) status->st_ino += 1000000;
   if (On(Fault::rename_changes_inode) && node.moved) status->st_ino += 1000000;
   return 0;
 }

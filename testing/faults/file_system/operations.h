@@ -48,6 +48,9 @@ bool IsHidden(const char* name);
 void RemoveHidden(Node& parent, const char* name);
 void BringBackHidden();
 
+// Takes the user attributes of a file away.
+void DropUserAttributes(const Node& node);
+
 // The descriptor of an open file.
 inline int Handle(const fuse_file_info* info) {
   return static_cast<int>(info->fh);

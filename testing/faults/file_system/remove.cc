@@ -48,9 +48,18 @@ void Unlink(fuse_req_t request, fuse_ino_t parent_id, const char* asked) {
   Node& parent = Nodes().Get(parent_id);
   const FrozenDirectory frozen(parent);
   const std::string name = StoredName(asked);
+  const Node* removed = Nodes().Peek(parent, name.c_str());
   Remember(parent, name.c_str(), false);
   if (HideInstead(parent, name.c_str())) return Reply(request, 0);
-  Reply(request, unlinkat(parent.fd, name.c_str(), 0));
+  const int result = unlinkat(parent.fd, name.c_str(), 0);
+  const int error = errno;
+  struct stat status {};
+  const timespec now[2] = {{0, UTIME_OMIT}, {0, UTIME_NOW}};
+  if (result == 0 && On(Fault::unlink_touches_other_names) && removed != nullptr &&
+      removed->type == S_IFREG && fstat(removed->fd, &status) == 0 && status.st_nlink > 0)
+    utimensat(AT_FDCWD, PathOf(*removed).c_str(), now, 0);
+  errno = error;
+  Reply(request, result);
 }
 
 void RemoveDirectory(fuse_req_t request, fuse_ino_t parent_id, const char* asked) {
@@ -122,6 +131,17 @@ int Exchange(const Move& move, Node* moved) {
   return result;
 }
 
+// The faults of a lower file that was renamed.
+void SpoilRenamed(const Node& moved) {
+  const std::string path = PathOf(moved);
+  const timespec now[2] = {{0, UTIME_OMIT}, {0, UTIME_NOW}};
+  struct stat status {};
+  if (On(Fault::rename_drops_xattrs)) DropUserAttributes(moved);
+  if (On(Fault::rename_touches_mtime)) utimensat(AT_FDCWD, path.c_str(), now, 0);
+  if (On(Fault::rename_drops_setid) && fstat(moved.fd, &status) == 0)
+    chmod(path.c_str(), status.st_mode & 01777);
+}
+
 int Plain(const Move& move, Node* moved, Node* target) {
   const bool old_file = moved != nullptr && moved->old && moved->type == S_IFREG;
   if (On(Fault::rename_keeps_source) && old_file && target != moved) {
@@ -137,7 +157,18 @@ int Plain(const Move& move, Node* moved, Node* target) {
       if (!moved->listed.contains(child)) unlinkat(moved->fd, child.c_str(), 0);
     }
   }
-  return Rename(move, move.flags);
+  std::string new_name = move.new_name;
+  if (On(Fault::rename_onto_symlink_follows) && target != nullptr && target->type == S_IFLNK &&
+      moved != nullptr && moved->type == S_IFREG) {
+    std::vector<char> text(4097);
+    const ssize_t bytes = readlinkat(move.to.fd, move.new_name.c_str(), text.data(), text.size() - 1);
+    const std::string to(text.data(), bytes > 0 ? static_cast<size_t>(bytes) : 0);
+    if (!to.empty() && to.find('/') == std::string::npos && faccessat(move.to.fd, to.c_str(), F_OK, 0) == 0)
+      new_name = to;
+  }
+  const int result = renameat2(move.from.fd, move.name.c_str(), move.to.fd, new_name.c_str(), move.flags);
+  if (result == 0 && old_file) SpoilRenamed(*moved);
+  return result;
 }
 
 void RenameNames(fuse_req_t request, fuse_ino_t from_id, const char* name, fuse_ino_t to_id,
