@@ -12,7 +12,6 @@ CAPTION = ("N containers read every file of one image. Left: pages cached, in un
            "the same pages, N where each has its own. A file that is reflinked or a snapshot shares its bytes on the disk and "
            "not in memory. Right: what the last container added. Counted by inode; the record has the same by the kernel's "
            "events, which must agree within 2 %.")
-PANELS = (("cache_duplication", "cached per byte of image"), ("cache_per_container_bytes", "the last container's"))
 
 
 def draw(data):
@@ -20,22 +19,26 @@ def draw(data):
     if kept is None:
         raise common.NothingToDraw("no cache_duplication of page_cache in the record")
     fixed = {name: value for name, value in kept.items() if name != "containers"}
-    plot, axes = figure.panels([3.4] * len(PANELS), 2)
-    shown = set()
-    for panel, (metric, label) in zip(axes, PANELS):
-        rows = {key: row for key, row in data.rows("page_cache", metric).items()
-                if {**fixed, "containers": dict(key[1]).get("containers")} == dict(key[1])
-                and common.middle(row) is not None}
-        counts = sorted({dict(key)["containers"] for _, key in rows}, key=common.natural)
-        points = {}
-        for (series, key), row in rows.items():
-            points.setdefault(series, []).append((counts.index(dict(key)["containers"]), row))
-        shown.update(points)
-        unit = "ratio" if metric == "cache_duplication" else "bytes"
-        figure.line_panel(panel, data, points, unit, label, f"page_cache: {metric} ({common.params_text(fixed)})",
-                          "containers of one image", counts)
-    legend = figure.line_legend(plot, data, shown)
-    return figure.finish(plot, data, shown, {"page_cache"}, bottom=0.25 * legend)
+
+    def rows_of(metric):
+        """{(series, containers): measurement} with the parameters that are the same in the whole figure."""
+        return {(series, dict(key)["containers"]): row for (series, key), row in data.rows("page_cache", metric).items()
+                if {**fixed, "containers": dict(key)["containers"]} == dict(key) and common.middle(row) is not None}
+
+    cached, added = rows_of("cache_duplication"), rows_of("cache_per_container_bytes")
+    counts = sorted({count for _, count in cached}, key=common.natural)
+    points = {}
+    for (series, count), row in cached.items():
+        points.setdefault(series, []).append((counts.index(count), row))
+    last = {series: added[(series, counts[-1])] for series in points if (series, counts[-1]) in added}
+    plot, axes = figure.panels([max(3.4, figure.dots_height(len(last)))] * (2 if last else 1), 2)
+    figure.line_panel(axes[0], data, points, "ratio", "cached per byte of image", "page_cache: cache_duplication",
+                      f"containers of one image ({common.params_text(fixed)})", counts)
+    if last:
+        notes = {series: common.human(common.middle(row), "bytes") for series, row in last.items()}
+        figure.dot_panel(axes[1], data, last, "bytes", "page cache", f"what container number {counts[-1]} added", notes=notes)
+    legend = figure.line_legend(plot, data, points)
+    return figure.finish(plot, data, points, {"page_cache"}, bottom=0.25 * legend)
 
 
 if __name__ == "__main__":
