@@ -138,9 +138,8 @@ struct WorkloadInfo {
   // length the image decides.
   double hard_seconds = 0;
   int deadline_seconds = 120;
-  // Where the operation's counts are not the same each time (it polls, or several run at once): parameter and
-  // value;
-  // {"", ""}: always. Its exact metrics are then recorded as not exact.
+  // Where the operation's counts differ from time to time (it polls, or several run at once): a parameter and
+  // its value, or {"", ""} for always. Its exact metrics are then recorded as not exact.
   std::vector<std::pair<std::string, std::string>> inexact_counts{};
   std::string name{};  // filled in by the registration
 };

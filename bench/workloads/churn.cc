@@ -145,6 +145,7 @@ LM_WORKLOAD(
      .source = "performance.md W27",
      .params = {{"cycles", {{"10"}, {"30"}, {"1000"}}}},
      .operation = "prepare, mount, start, write 1 MiB, unmount, remove",
+     .image = {.stacks = 1, .trees = 1},
      .deadline_seconds = 300},
     MakeWorkload<Churn>);
 

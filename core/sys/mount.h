@@ -87,8 +87,8 @@ class Mounted {
 Result<Mounted> MountAll(const std::vector<Mount>& mounts, const std::string& target,
                          MountApi api = MountApi::kNew);
 
-// Process ids of all FUSE daemons that this process has started so far, those that have ended included. Thread
-// safe.
+// Process ids of all FUSE daemons that this process or an ancestor has started so far (the ancestor's as it
+// sees them), those that have ended included. Thread safe.
 std::vector<pid_t> StartedFuseDaemons();
 
 // Bare building blocks for backing stores and the launcher.
