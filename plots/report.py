@@ -28,8 +28,9 @@ import tables  # noqa: E402
 
 # The order of the figures on the page; a fig_*.py that is not named here comes after them.
 ORDER = ["overview", "verdicts", "start_phases", "latency", "unpack", "depth", "copy_up", "whiteout", "sharing_space",
-         "sharing_inodes"]
-PLACES = {"verdicts": "verdicts", "overview": "top", "sharing_space": "space", "sharing_inodes": "space"}
+         "sharing_inodes", "page_cache"]
+PLACES = {"verdicts": "verdicts", "overview": "top", "sharing_space": "space", "sharing_inodes": "space",
+          "page_cache": "space"}
 
 # Colours of the figures that follow the reader's light or dark setting.
 THEME = {figure.FOREGROUND: "var(--fg)", figure.MUTED: "var(--muted)", figure.GRID: "var(--grid)",
@@ -129,7 +130,7 @@ def render(data, directory):
         cases=tables.case_matrix(data, columns), deviations=tables.deviations(data),
         latencies=tables.time_rows(data, ("latency", "ready_time", "cpu_time")),
         phases=tables.time_rows(data, sorted({r["metric"] for _, r in data.measurements if r["metric"].startswith("phase_")})),
-        space=tables.space_tables(data), not_run=tables.not_run(data), measurements=tables.every_measurement(data),
+        space=tables.space_tables(data), counters=tables.counter_tables(data), not_run=tables.not_run(data), measurements=tables.every_measurement(data),
         drivers=[(s, data.drivers[s]) for s in data.series if s in data.drivers],
         environment=environment_rows(data), files=[raw_files(run, directory) for run in data.runs],
         report_command=command)

@@ -9,6 +9,11 @@ import common
 VERDICT_NAMES = {"pass": "pass", "xfail": "known deviation", "skip": "skipped", "xpass": "unexpected pass", "fail": "FAIL",
                  "error": "ERROR", "timeout": "TIMEOUT"}
 
+# Of one operation, in the order of the table's columns; what else the record has of it is in the last table alone.
+COUNTERS = ("syscalls", "fuse_requests", "mounts", "inodes_left", "whiteouts_left", "copied_bytes", "stored_left_bytes",
+            "flushes", "device_bytes", "daemon_syscalls", "daemon_descriptors", "mounts_left")
+OTHER_COUNTERS = ("allocated_left_bytes", "runtime_syscalls", "dentries", "slab_bytes")
+
 
 def worst_of(verdicts):
     """The word that colours a field: finding, xfail, skip, pass or none."""
@@ -140,7 +145,7 @@ def space_tables(data):
         for series, row in data.measurements:
             if row["workload"] != workload or row["side"] != "driver" or row["unit"] not in ("bytes", "count"):
                 continue
-            if row["metric"] == "throughput":
+            if row["metric"] == "throughput" or row["metric"] in COUNTERS + OTHER_COUNTERS:
                 continue
             metrics[row["metric"]] = True
             cells.setdefault((series, common.params_key(row["params"])), {})[row["metric"]] = row
@@ -153,6 +158,45 @@ def space_tables(data):
                          "cells": values})
         if rows:
             tables.append({"workload": workload, "metrics": list(metrics), "rows": rows})
+    return tables
+
+
+def breakdown_text(row):
+    """"openat 3, close 1": the parts of a count, the most frequent first."""
+    parts = sorted(row.get("breakdown", {}).items(), key=lambda part: (-part[1], part[0]))
+    return ", ".join(f"{name} {number:,}" for name, number in parts)
+
+
+def counter_cell(row):
+    """{text, title, kind} of one count; a count that is missing says why in its title."""
+    if row is None:
+        return {"text": "–", "title": "", "kind": "none"}
+    if common.middle(row) is None:
+        return {"text": "n/a", "title": row.get("reason", ""), "kind": "skip"}
+    return {"text": common.human(common.middle(row), row["unit"]), "title": breakdown_text(row), "kind": "none"}
+
+
+def counter_tables(data):
+    """[{workload, metrics[], rows[{params, label, cells[], raw, parts}], reasons[]}]: what one operation asks of the
+    kernel and what it leaves. Columns that are zero everywhere are left out."""
+    tables = []
+    for workload in data.workload_names():
+        found = {metric: data.rows(workload, metric) for metric in COUNTERS}
+        metrics = [m for m in COUNTERS if m == "syscalls" or any(common.middle(row) != 0 for row in found[m].values())]
+        keys = {key for metric in metrics for key in found[metric]}
+        ranks = {s: number for number, s in enumerate(data.series)}
+        rows = []
+        for key in sorted(keys, key=lambda k: (common.params_order(dict(k[1])), ranks[k[0]])):
+            parts = [f"{metric}: {breakdown_text(found[metric][key])}" for metric in ("syscalls", "fuse_requests")
+                     if breakdown_text(found[metric].get(key, {}))]
+            rows.append({"series": key[0], "label": data.label(key[0]), "params": common.params_text(dict(key[1])),
+                         "cells": [counter_cell(found[metric].get(key)) for metric in metrics],
+                         "raw": counter_cell(data.rows(workload, "syscalls", side="raw").get(key)),
+                         "exact": found["syscalls"].get(key, {}).get("exact", False), "parts": parts})
+        if rows:
+            reasons = sorted({f"{metric}: {row['reason']}" for metric in metrics for row in found[metric].values()
+                              if row.get("reason")})
+            tables.append({"workload": workload, "metrics": metrics, "rows": rows, "reasons": reasons})
     return tables
 
 

@@ -8,6 +8,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <functional>
 #include <string>
@@ -52,8 +53,23 @@ bool HasUnionMark(int fd, const char* word) {
   return false;
 }
 
+// Marked as copied up with its data. The mark's value is the lower file's handle, longer than UnionMark
+// takes.
+bool WasCopiedUp(int fd) {
+  for (const char* name : {"trusted.overlay.metacopy", "user.overlay.metacopy"}) {
+    if (fgetxattr(fd, name, nullptr, 0) >= 0) return false;
+  }
+  for (const char* name : {"trusted.overlay.origin", "user.overlay.origin", "user.fuseoverlayfs.origin"}) {
+    if (fgetxattr(fd, name, nullptr, 0) >= 0) return true;
+  }
+  return false;
+}
+
 class Counter {
  public:
+  explicit Counter(const SpaceOptions& options) : options_(options) {
+    count_.extents_known = options.extents;
+  }
   Status Run(const std::string& directory);
   SpaceCount Sum();
 
@@ -69,6 +85,7 @@ class Counter {
   Result<bool> IsWhiteout(const WalkedName& met);
   Status MapFile(const Fd& file);
 
+  const SpaceOptions options_;
   dev_t device_ = 0;
   bool subvolumes_ = false;  // a file system whose directories can have another st_dev and still be its own
   std::unordered_set<dev_t> devices_;  // of subvolumes met
@@ -122,7 +139,11 @@ Status Counter::CountInode(const struct stat& st, int dir_fd, const std::string&
   ++count_.files;
   count_.logical_bytes += st.st_size;
   if (st.st_size == 0 && st.st_blocks == 0) return Status::Ok();
+  const int64_t stored = std::min<int64_t>(st.st_size, static_cast<int64_t>(st.st_blocks) * 512);
+  count_.stored_bytes += stored;
+  if (!count_.extents_known && !options_.copied_up) return Status::Ok();
   LM_ASSIGN(Fd file, OpenForReading(dir_fd, name, path));
+  if (options_.copied_up && WasCopiedUp(file.get())) count_.copied_up_bytes += stored;
   return MapFile(file);
 }
 
@@ -158,8 +179,8 @@ SpaceCount Counter::Sum() {
 
 }  // namespace
 
-Result<SpaceCount> CountSpace(const std::string& directory) {
-  Counter counter;
+Result<SpaceCount> CountSpace(const std::string& directory, const SpaceOptions& options) {
+  Counter counter(options);
   LM_TRY(counter.Run(directory));
   return counter.Sum();
 }

@@ -28,15 +28,23 @@ struct SpaceCount {
   int64_t whiteouts = 0;        // names: 0/0 character devices, and overlayfs's attribute form
   int64_t whiteout_inodes = 0;  // inodes behind them; overlayfs links whiteouts to one inode
   int64_t opaques = 0;          // directories marked opaque for overlayfs or fuse-overlayfs
+  int64_t stored_bytes = 0;     // sizes of regular files as far as blocks stand behind them
+  int64_t copied_up_bytes = 0;  // the part of it in files that a union marked as copied from a lower layer
   bool operator==(const SpaceCount&) const = default;
+};
+
+struct SpaceOptions {
+  bool extents = true;     // false: no FIEMAP, which is most of the cost; own_bytes and shared_bytes are 0
+  bool copied_up = false;  // look for the marks; costs an open for each file with data
 };
 
 // Walks `directory`, itself included; each inode counts once, however many names it has. Goes into btrfs
 // subvolumes (whose inodes are inodes of their own, as a walk sees them) and not into other mounts. Flushes
 // the file system first, so that every extent has a place. Cost: one lstat per name, and for each file with
 // data an open and FIEMAP. A compressed btrfs extent counts with its uncompressed length. Needs to read every
-// file; root for trusted.*.
-Result<SpaceCount> CountSpace(const std::string& directory);
+// file; root for trusted.*. Unions mark what they copy up (overlay.origin), but not a file that had several
+// names below, whose bytes are then missing from copied_up_bytes.
+Result<SpaceCount> CountSpace(const std::string& directory, const SpaceOptions& options = {});
 
 struct PoolState {
   int64_t used_bytes = 0;   // data and metadata of the whole file system

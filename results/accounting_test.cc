@@ -141,6 +141,35 @@ TEST_P(AccountingTest, WhiteoutsAndOpaqueDirectories) {
   });
 }
 
+TEST_P(AccountingTest, TellsWhatWasCopiedUp) {
+  On(GetParam(), [](const std::string& root) {
+    auto mark = [&](const std::string& name, const char* key) {
+      Status status = SetXattrAt(AT_FDCWD, root + name, key, std::string(29, 'h'));
+      ASSERT_TRUE(status.ok()) << status.ToString();
+    };
+    Write(root + "/new", 1 << 20);
+    Write(root + "/kernel", 3 << 20);
+    mark("/kernel", "trusted.overlay.origin");
+    Write(root + "/user", 4096);
+    mark("/user", "user.overlay.origin");
+    Write(root + "/fuse", 8192);
+    mark("/fuse", "user.fuseoverlayfs.origin");
+    // Its attributes alone were copied up: as long as the lower file, and empty.
+    Write(root + "/meta", 0);
+    ASSERT_EQ(truncate((root + "/meta").c_str(), 1 << 20), 0);
+    mark("/meta", "trusted.overlay.origin");
+    mark("/meta", "trusted.overlay.metacopy");
+
+    Result<SpaceCount> count = CountSpace(root, {.extents = false, .copied_up = true});
+    ASSERT_TRUE(count.ok()) << count.status().ToString();
+    EXPECT_EQ(count->copied_up_bytes, (3 << 20) + 4096 + 8192);
+    EXPECT_GE(count->stored_bytes, (4 << 20) + 4096 + 8192);
+    EXPECT_LE(count->stored_bytes, (4 << 20) + 4096 + 8192 + 4096) << "4096: a block of attributes";
+    EXPECT_FALSE(count->extents_known);
+    EXPECT_EQ(Count(root).copied_up_bytes, 0) << "nobody asked";
+  });
+}
+
 TEST_P(AccountingTest, ThePoolShowsWhatIsWrittenAndGetsItBack) {
   const std::string type = GetParam();
   On(type, [&](const std::string& root) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <map>
 #include <set>
 #include <tuple>
@@ -125,6 +126,51 @@ std::string Latencies(const Record& record) {
   return out;
 }
 
+// Of one operation; the first ones have a table of their own, the others are in the record alone.
+constexpr Metric kCounters[] = {Metric::syscalls,    Metric::fuse_requests,  Metric::mounts,
+                                Metric::inodes_left, Metric::whiteouts_left, Metric::copied_bytes,
+                                Metric::flushes,     Metric::device_bytes};
+constexpr Metric kOtherCounters[] = {Metric::mounts_left,      Metric::stored_left_bytes,
+                                     Metric::runtime_syscalls, Metric::allocated_left_bytes,
+                                     Metric::daemon_syscalls,  Metric::daemon_descriptors,
+                                     Metric::dentries,         Metric::slab_bytes};
+
+bool IsCounter(Metric metric) {
+  return std::find(std::begin(kCounters), std::end(kCounters), metric) != std::end(kCounters) ||
+         std::find(std::begin(kOtherCounters), std::end(kOtherCounters), metric) != std::end(kOtherCounters);
+}
+
+std::string Counters(const Record& record) {
+  std::map<Key, std::map<Metric, std::string>> cells;
+  std::vector<Key> order;
+  std::set<std::string> reasons;
+  for (const Measurement& m : record.measurements) {
+    if (m.side != "driver" ||
+        std::find(std::begin(kCounters), std::end(kCounters), m.metric) == std::end(kCounters))
+      continue;
+    const Key key{m.workload, m.params, m.place};
+    if (cells.find(key) == cells.end()) order.push_back(key);
+    cells[key][m.metric] = m.value ? Humanly(*m.value, Row(m.metric).unit) : "n/a";
+    if (!m.reason.empty()) reasons.insert(fmt::format("{}: {}", Row(m.metric).name, m.reason));
+  }
+  if (order.empty()) return "";
+  std::vector<std::string> names = {"workload", "driver"};
+  for (const Metric metric : kCounters) names.emplace_back(Row(metric).name);
+  std::string table = Head(names, 2);
+  for (const Key& key : order) {
+    const auto& [workload, params, place] = key;
+    std::vector<std::string> row = {WorkloadText(workload, params), Cell(PlaceText(place))};
+    for (const Metric metric : kCounters) {
+      const auto it = cells[key].find(metric);
+      row.push_back(it == cells[key].end() ? "-" : it->second);
+    }
+    table += TableRow(row);
+  }
+  std::string out = "## Counts of one operation\n\n" + Folded("counters", table) + "\n";
+  for (const std::string& reason : reasons) out += "- n/a: " + Cell(reason) + "\n";
+  return out + (reasons.empty() ? "" : "\n");
+}
+
 std::string Space(const Record& record) {
   std::map<Key, std::map<Metric, double>> values;
   std::vector<Key> order;
@@ -133,7 +179,7 @@ std::string Space(const Record& record) {
     const std::string_view unit = Row(m.metric).unit;
     const std::optional<double> value = m.value ? m.value : m.p50;
     if (m.side != "driver" || !value || (unit != "bytes" && unit != "count") ||
-        m.metric == Metric::throughput)
+        m.metric == Metric::throughput || IsCounter(m.metric))
       continue;
     const Key key{m.workload, m.params, m.place};
     if (values.find(key) == values.end()) order.push_back(key);
@@ -200,7 +246,7 @@ std::string ExportMarkdown(const Record& record) {
   for (const std::string& warning : record.warnings) out += "- warning: " + Cell(warning) + "\n";
   if (!record.warnings.empty()) out += "\n";
   return out + VerdictTable(ByPlace(record)) + Findings(record) + Latencies(record) + Space(record) +
-         NotRun(record) + Machine(record);
+         Counters(record) + NotRun(record) + Machine(record);
 }
 
 }  // namespace layermark

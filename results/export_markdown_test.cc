@@ -56,6 +56,26 @@ TEST(ExportMarkdown, ShowsMedianIntervalCountAndRatio) {
               HasSubstr("| latency | 812 us | 800 us to 820 us | - | 200 | 2.03 |"));
 }
 
+TEST(ExportMarkdown, CountsOfOneOperationHaveATableOfTheirOwn) {
+  Record record = FixtureRecord();
+  Measurement calls = record.measurements[3];
+  calls.side = "driver";
+  calls.metric = Metric::syscalls;
+  calls.value = 4711;
+  Measurement none = calls;
+  none.metric = Metric::fuse_requests;
+  none.value.reset();
+  none.n = 0;
+  none.reason = "fsopen tracefs: EPERM";
+  record.measurements.insert(record.measurements.end(), {calls, none});
+  const std::string text = ExportMarkdown(record);
+  const std::string table = text.substr(text.find("## Counts of one operation"));
+  EXPECT_THAT(table, HasSubstr("| 4,711 | n/a | - |"));
+  EXPECT_THAT(table, HasSubstr("n/a: fuse_requests: fsopen tracefs: EPERM"));
+  EXPECT_THAT(text.substr(0, text.find("## Counts of one operation")), ::testing::Not(HasSubstr("4,711")));
+  EXPECT_THAT(ExportMarkdown(FixtureRecord()), ::testing::Not(HasSubstr("Counts of one operation")));
+}
+
 TEST(ExportMarkdown, SaysWhatDidNotRunAndWhy) {
   const std::string text = ExportMarkdown(FixtureRecord());
   EXPECT_THAT(text, HasSubstr("driver aufs on ext4 (ram): mount aufs: ENODEV"));

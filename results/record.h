@@ -96,6 +96,8 @@ struct Measurement {
   std::optional<double> ci95_low, ci95_high;  // of p50, or of value for ratio_to_raw
   bool exact = false;
   std::string side = "driver";  // "driver" or "raw": the raw twin's own latency is a row as well
+  std::map<std::string, int64_t> breakdown{};  // of a count: {"openat": 3}; empty where it has none
+  std::string reason{};                        // without any number: why there is none
 };
 
 // All samples of one measurement, in the order taken; written to samples.jsonl.

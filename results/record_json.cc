@@ -119,6 +119,9 @@ Out MeasurementOut(const Measurement& m) {
   out["ci95"] = interval ? Out::array({Number(*m.ci95_low), Number(*m.ci95_high)}) : Out(nullptr);
   out["exact"] = m.exact;
   out["side"] = m.side;
+  // Most rows have neither.
+  for (const auto& [name, count] : m.breakdown) out["breakdown"][name] = count;
+  if (!m.reason.empty()) out["reason"] = m.reason;
   return out;
 }
 
@@ -223,6 +226,8 @@ Measurement MeasurementIn(const In& in) {
   }
   m.exact = in["exact"];
   m.side = in["side"];
+  if (in.contains("breakdown")) m.breakdown = in["breakdown"].get<std::map<std::string, int64_t>>();
+  m.reason = in.value("reason", "");
   return m;
 }
 

@@ -85,6 +85,30 @@ TEST(Record, HasTheFixedNamesInTheFixedOrder) {
   EXPECT_EQ(json["measurements"][3]["value"].dump(), "44039");
 }
 
+TEST(Record, PartsOfACountAndTheReasonOfNoneComeBack) {
+  Record record = FixtureRecord();
+  Measurement calls = record.measurements[3];
+  calls.metric = Metric::syscalls;
+  calls.value = 4;
+  calls.breakdown = {{"openat", 3}, {"close", 1}};
+  Measurement none = calls;
+  none.n = 0;
+  none.value.reset();
+  none.breakdown.clear();
+  none.reason = "PERMISSION_DENIED: perf_event_open: EACCES";
+  record.measurements = {calls, none};
+  const Result<Record> back = FromJson(ToJson(record));
+  ASSERT_TRUE(back.ok()) << back.status().ToString();
+  EXPECT_EQ(back->measurements[0].breakdown, calls.breakdown);
+  EXPECT_EQ(back->measurements[0].reason, "");
+  EXPECT_EQ(back->measurements[1].breakdown, none.breakdown);
+  EXPECT_EQ(back->measurements[1].reason, none.reason);
+  EXPECT_FALSE(back->measurements[1].value);
+  const auto json = nlohmann::json::parse(ToJson(record))["measurements"];
+  EXPECT_FALSE(json[0].contains("reason")) << "most rows have none, and the record stays small";
+  EXPECT_FALSE(json[1].contains("breakdown"));
+}
+
 TEST(Record, BytesThatAreNotUtf8DoNotStopTheWriter) {
   EXPECT_THAT(ToJson(FixtureRecord()), HasSubstr("\xEF\xBF\xBD"));
 }
@@ -107,6 +131,8 @@ TEST(Record, RefusesWhatTheSchemaRefusesAndNamesThePlace) {
   EXPECT_THAT(refused([](auto& j) { j["measurements"][0]["params"]["size"] = 4096; }),
               HasSubstr("params.size"));
   EXPECT_THAT(refused([](auto& j) { j["measurements"][0]["side"] = "left"; }), HasSubstr("side"));
+  EXPECT_THAT(refused([](auto& j) { j["measurements"][0]["breakdown"]["openat"] = "3"; }),
+              HasSubstr("openat"));
   EXPECT_THAT(refused([](auto& j) { j["drivers"][0]["capabilities"].push_back("flight"); }),
               HasSubstr("flight"));
   EXPECT_THAT(refused([](auto& j) { j["schema_version"] = 2; }), HasSubstr("schema_version"));

@@ -41,6 +41,13 @@ std::vector<Params> Combinations(const WorkloadInfo& info, const std::string& pr
   return all;
 }
 
+bool CountsExactly(const WorkloadInfo& info, const Params& params) {
+  return std::none_of(info.inexact_counts.begin(), info.inexact_counts.end(), [&](const auto& inexact) {
+    const auto chosen = params.find(inexact.first);
+    return inexact.first.empty() || (chosen != params.end() && chosen->second == inexact.second);
+  });
+}
+
 void Keep(const WorkloadChoice& choice, const Place& place, OneAnswer answer, BenchResult& result) {
   const WorkloadInfo& info = choice.entry->info;
   result.workloads.push_back({info.name, info.family, place, choice.params, answer.verdict, answer.reason,
@@ -61,6 +68,18 @@ void Keep(const WorkloadChoice& choice, const Place& place, OneAnswer answer, Be
   }
   for (const auto& [metric, value] : answer.figures) {
     result.measurements.push_back(SingleValue(info.name, place, choice.params, metric, value));
+  }
+  for (OperationCount& count : answer.counts) {
+    Measurement m =
+        SingleValue(info.name, place, choice.params, count.metric, count.value.value_or(0), count.side);
+    if (!count.value) {
+      m.n = 0;
+      m.value.reset();
+    }
+    m.exact = count.exact && CountsExactly(info, choice.params);
+    m.breakdown = std::move(count.breakdown);
+    m.reason = std::move(count.reason);
+    result.measurements.push_back(std::move(m));
   }
   for (auto& [key, s] : series) result.samples.push_back(std::move(s));
 }

@@ -23,6 +23,7 @@ struct Outcome {
   std::string shrunk;  // of the backing
   Samples samples;
   Figures figures;
+  std::vector<OperationCount> counts;
 };
 
 // The text `name` of an object, "" where it has none; nullopt for anything else.
@@ -49,6 +50,42 @@ int64_t ImageRoom(const WorkloadInfo& info, const WorkloadContext& context) {
   return RoomForImage(*context.image, copies, context.instance->Has(Capability::shares_bytes));
 }
 
+Status CountSides(OperationCounters& counters, Side& driver, Side* raw, std::vector<OperationCount>& counts) {
+  Result<std::vector<OperationCount>> of_driver = counters.Count(driver, "driver");
+  LM_TRY(of_driver.status().WithContext("counting"));
+  counts = *std::move(of_driver);
+  if (raw == nullptr) return Status::Ok();
+  Result<std::vector<OperationCount>> of_raw = counters.Count(*raw, "raw");
+  LM_TRY(of_raw.status().WithContext("counting the raw twin"));
+  counts.insert(counts.end(), of_raw->begin(), of_raw->end());
+  return Status::Ok();
+}
+
+// A count as part of the answer, and back; nullopt for anything else.
+json ToJson(const OperationCount& count) {
+  json out = {{"metric", Row(count.metric).name}, {"side", count.side}, {"reason", count.reason}};
+  out["exact"] = count.exact;
+  out["breakdown"] = count.breakdown;
+  if (count.value) out["value"] = *count.value;
+  return out;
+}
+
+std::optional<OperationCount> CountFrom(const json& object) {
+  const std::optional<std::string> name = TextOf(object, "metric");
+  const std::optional<std::string> side = TextOf(object, "side");
+  const std::optional<std::string> reason = TextOf(object, "reason");
+  if (!name || !side || !reason || !MetricFromName(*name)) return std::nullopt;
+  OperationCount count{*MetricFromName(*name), *side, {}, object.value("exact", json()) == true, {}, *reason};
+  if (const json value = object.value("value", json()); value.is_number()) count.value = value.get<double>();
+  const json parts = object.value("breakdown", json::object());
+  if (!parts.is_object()) return std::nullopt;
+  for (const auto& [part, number] : parts.items()) {
+    if (!number.is_number_integer()) return std::nullopt;
+    count.breakdown[part] = number.get<int64_t>();
+  }
+  return count;
+}
+
 Status RunSteps(const ExaminedInstance& instance, const WorkloadChoice& choice, const BenchOptions& options,
                 const PairPlan& plan, Outcome& outcome) {
   const WorkloadInfo& info = choice.entry->info;
@@ -66,10 +103,15 @@ Status RunSteps(const ExaminedInstance& instance, const WorkloadChoice& choice, 
   outcome.began = true;
   outcome.shrunk = backing.shrunk();
   {
+    OperationCounters counters(backing);
     LM_ASSIGN(std::unique_ptr<Workload> workload, choice.entry->make(context));
     LM_TRY(workload->SetUp().WithContext("set-up"));
     LM_TRY(Judged(workload->Verify()).WithContext("verification"));
     outcome.verified = true;
+    // Before the pairs: how many of those there are is a matter of time, and a count must not depend on it.
+    if (Side* driver = workload->driver())
+      LM_TRY(CountSides(counters, *driver, workload->raw(), outcome.counts));
+    counters.BeginClose();
     if (Side* driver = workload->driver()) {
       Result<Samples> samples = RunPairs(*driver, workload->raw(), plan);
       LM_TRY(samples.status().WithContext("measurement"));
@@ -78,6 +120,10 @@ Status RunSteps(const ExaminedInstance& instance, const WorkloadChoice& choice, 
     Result<Figures> figures = workload->Account();
     LM_TRY(figures.status().WithContext("accounting"));
     outcome.figures = *std::move(figures);
+    for (const auto& [metric, why] : workload->Missing()) {
+      if (!outcome.figures.contains(metric))
+        outcome.counts.push_back({metric, "driver", {}, Row(metric).exact, {}, why});
+    }
     LM_TRY(workload->TearDown().WithContext("tear-down"));
   }
   return backing.Close();
@@ -122,6 +168,7 @@ std::string RunOne(const ExaminedInstance& instance, const WorkloadChoice& choic
     }
     for (const auto& [metric, value] : outcome.figures)
       answer["figures"][std::string(Row(metric).name)] = value;
+    for (const OperationCount& count : outcome.counts) answer["counts"].push_back(ToJson(count));
   }
   return answer.dump(-1, ' ', false, json::error_handler_t::replace);
 }
@@ -137,8 +184,10 @@ OneAnswer ParseAnswer(const std::string& text) {
   if (!parsed.is_object()) return answer;
   const json all_samples = parsed.value("samples", json::array());
   const json all_figures = parsed.value("figures", json::object());
-  if (!TextOf(parsed, "verdict") || !TextOf(parsed, "reason") || !all_samples.is_array() ||
-      !all_figures.is_object() || !parsed.value("failed", json(false)).is_boolean()) {
+  const json all_counts = parsed.value("counts", json::array());
+  if (!all_counts.is_array() || !TextOf(parsed, "verdict") || !TextOf(parsed, "reason") ||
+      !all_samples.is_array() || !all_figures.is_object() ||
+      !parsed.value("failed", json(false)).is_boolean()) {
     return answer;
   }
   Samples samples;
@@ -153,6 +202,12 @@ OneAnswer ParseAnswer(const std::string& text) {
     if (const auto metric = MetricFromName(*name))
       samples[{*side, *metric}] = values.get<std::vector<double>>();
   }
+  std::vector<OperationCount> counts;
+  for (const json& one : all_counts) {
+    std::optional<OperationCount> count = CountFrom(one);
+    if (!count) return answer;
+    counts.push_back(*std::move(count));
+  }
   const std::string verdict = *TextOf(parsed, "verdict");
   answer.verdict = verdict == "right"   ? WorkloadVerdict::kRight
                    : verdict == "wrong" ? WorkloadVerdict::kWrong
@@ -165,6 +220,7 @@ OneAnswer ParseAnswer(const std::string& text) {
     answer.skip_code = SkipCodeName(SkipCode::budget);  // what it does not get is a backing that fits
   }
   answer.samples = std::move(samples);
+  answer.counts = std::move(counts);
   for (const auto& [name, value] : all_figures.items()) {
     if (const auto metric = MetricFromName(name); metric && value.is_number())
       answer.figures[*metric] = value;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "bench/harness/engine.h"
+#include "bench/harness/operation_counters.h"
 #include "bench/harness/pair_loop.h"
 
 namespace layermark {
@@ -18,12 +19,14 @@ struct OneAnswer {
   bool failed = false;
   Samples samples;
   Figures figures;
+  std::vector<OperationCount> counts;
   double seconds = 0;
 };
 
 PairPlan PlanFor(const WorkloadChoice& choice, const BenchOptions& options);
 
-// In the worker: backing, set-up, verify, pairs, account. The text that ParseAnswer reads.
+// In the worker: backing, set-up, verify, one operation counted, pairs, account. The text that ParseAnswer
+// reads.
 std::string RunOne(const ExaminedInstance& instance, const WorkloadChoice& choice,
                    const BenchOptions& options, const PairPlan& plan);
 OneAnswer ParseAnswer(const std::string& text);

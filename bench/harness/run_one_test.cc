@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <set>
 #include <stdexcept>
 
 #include "bench/harness/fixture.h"
@@ -30,6 +31,9 @@ class FakeWorkload : public Workload {
   Result<Figures> Account() override {
     if (Status s = At("account"); !s.ok()) return s;
     return Figures{{Metric::inodes, 42}};
+  }
+  std::map<Metric, std::string> Missing() override {
+    return {{Metric::ratio_to_raw, "there is no clock"}, {Metric::inodes, "measured after all"}};
   }
   Status TearDown() override { return At("tear_down"); }
 
@@ -108,6 +112,20 @@ TEST_F(RunOneTest, ARightAnswerBringsSamplesAndFigures) {
   EXPECT_EQ(answer.samples.at({"raw", Metric::latency}).size(), 3u);
   EXPECT_EQ(answer.samples.at({"driver", Metric::phase_mount}), (std::vector<double>{7, 7, 7}));
   EXPECT_EQ(answer.figures, (Figures{{Metric::inodes, 42}}));
+  std::set<std::pair<std::string, Metric>> counted;
+  for (const OperationCount& count : answer.counts) {
+    EXPECT_TRUE(counted.insert({count.side, count.metric}).second) << "each figure once";
+    if (count.metric == Metric::syscalls) {
+      EXPECT_EQ(count.value, 0) << count.reason;
+    }
+    if (count.metric == Metric::ratio_to_raw) {
+      EXPECT_EQ(count.reason, "there is no clock");
+    }
+  }
+  EXPECT_TRUE(counted.contains({"driver", Metric::syscalls}));
+  EXPECT_TRUE(counted.contains({"raw", Metric::syscalls}));
+  EXPECT_TRUE(counted.contains({"driver", Metric::ratio_to_raw})) << "Missing() is in the answer";
+  EXPECT_FALSE(counted.contains({"driver", Metric::inodes})) << "what was measured is not missing";
 }
 
 TEST_F(RunOneTest, AWorkloadThatOnlyCountsHasNoSamples) {
@@ -126,12 +144,13 @@ TEST_F(RunOneTest, AWrongAnswerHasNoNumbers) {
     EXPECT_NE(answer.reason.find("wrong answer: "), std::string::npos) << answer.reason;
     EXPECT_TRUE(answer.samples.empty()) << act;
     EXPECT_TRUE(answer.figures.empty()) << act;
+    EXPECT_TRUE(answer.counts.empty()) << act;
   }
 }
 
 TEST_F(RunOneTest, WhatBreaksIsNoVerdictAndAFindingThatNamesTheStep) {
   const std::map<std::string, std::string> steps = {{"set_up", "set-up"},
-                                                    {"run", "measurement"},
+                                                    {"run", "counting"},
                                                     {"account", "accounting"},
                                                     {"tear_down", "tear-down"},
                                                     {"throw", "thrown"}};
@@ -177,7 +196,10 @@ TEST(ParseAnswerTest, WhatIsNoAnswerIsAFinding) {
         R"({"verdict":"right","samples":[1]})", R"({"verdict":"right","samples":[{"side":1}]})",
         R"({"verdict":"right","samples":[{"metric":"latency","values":["x"]}]})",
         R"({"verdict":"right","samples":[{"metric":"latency","values":null}]})",
-        R"({"verdict":"right","figures":[1]})"}) {
+        R"({"verdict":"right","figures":[1]})", R"({"verdict":"right","counts":{}})",
+        R"({"verdict":"right","counts":[1]})", R"({"verdict":"right","counts":[{"metric":"beauty"}]})",
+        R"({"verdict":"right","counts":[{"metric":"syscalls","breakdown":[]}]})",
+        R"({"verdict":"right","counts":[{"metric":"syscalls","breakdown":{"openat":"1"}}]})"}) {
     const OneAnswer answer = ParseAnswer(text);
     EXPECT_EQ(answer.verdict, WorkloadVerdict::kNotRun) << text;
     EXPECT_TRUE(answer.failed) << text;

@@ -11,7 +11,9 @@
 //
 // The engine (bench/harness/engine.h) makes one Workload for each instance and choice of parameters, in a
 // worker process on a fresh backing. It calls SetUp once, then Verify: the operation is done once on the
-// driver and its result compared with an oracle; only a right answer is timed. Then it runs pairs: the
+// driver and its result compared with an oracle; only a right answer is counted and timed. Then each side's
+// operation is done twice outside the timing, to count what it asks of the kernel and what it leaves
+// (bench/harness/operation_counters.h), and then it runs pairs: the
 // driver's operation and its raw twin in the same block, their order drawn from the seed, each wrapped in
 // Before and After, which are not timed. At the end Account fills in space and inode counts.
 #ifndef LAYERMARK_BENCH_HARNESS_WORKLOAD_H_
@@ -100,6 +102,8 @@ class Workload {
   virtual Side* raw() { return nullptr; }
   // Space and inode figures, after the timing. Metrics not in the map were not measured.
   virtual Result<Figures> Account() { return Figures{}; }
+  // Metrics that could not be measured here, and why; asked for after Account.
+  virtual std::map<Metric, std::string> Missing() { return {}; }
   virtual Status TearDown() { return Status::Ok(); }
 };
 
@@ -134,6 +138,9 @@ struct WorkloadInfo {
   // length the image decides.
   double hard_seconds = 0;
   int deadline_seconds = 120;
+  // Where the operation's counts differ from time to time (it polls, or several run at once): a parameter and
+  // its value, or {"", ""} for always. Its exact metrics are then recorded as not exact.
+  std::vector<std::pair<std::string, std::string>> inexact_counts{};
   std::string name{};  // filled in by the registration
 };
 

@@ -192,7 +192,8 @@ LM_WORKLOAD(
      .image_trees_param = "parallel",
      .min_pairs = 10,
      .max_pairs = 200,
-     .seconds_quick = 1.0},
+     .seconds_quick = 1.0,
+     .inexact_counts = {{"parallel", "8"}}},
     MakeWorkload<ContainerStart>);
 
 }  // namespace

@@ -132,7 +132,8 @@ LM_WORKLOAD(
      .image = {.stacks = 1, .trees = 1, .plain = 1},
      .min_pairs = 5,
      .max_pairs = 60,
-     .seconds_quick = 0.6},
+     .seconds_quick = 0.6,
+     .inexact_counts = {{"", ""}}},
     MakeWorkload<ServiceStart>);
 
 }  // namespace

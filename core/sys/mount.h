@@ -87,6 +87,10 @@ class Mounted {
 Result<Mounted> MountAll(const std::vector<Mount>& mounts, const std::string& target,
                          MountApi api = MountApi::kNew);
 
+// Process ids of all FUSE daemons that this process or an ancestor has started so far (the ancestor's as it
+// sees them), those that have ended included. Thread safe.
+std::vector<pid_t> StartedFuseDaemons();
+
 // Bare building blocks for backing stores and the launcher.
 Status MountFilesystem(const std::string& type, const std::string& source, const std::string& target,
                        const std::vector<std::string>& options, MountApi api = MountApi::kNew);

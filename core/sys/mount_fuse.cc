@@ -7,9 +7,32 @@
 
 #include <array>
 #include <chrono>
+#include <mutex>
 #include <utility>
 
 #include "core/sys/mount_internal.h"
+
+namespace layermark {
+namespace {
+
+// For whoever counts what daemons do, after they have gone.
+struct StartedDaemons {
+  std::mutex mutex;
+  std::vector<pid_t> pids;
+};
+StartedDaemons& Started() {
+  static StartedDaemons started;
+  return started;
+}
+
+}  // namespace
+
+std::vector<pid_t> StartedFuseDaemons() {
+  const std::lock_guard<std::mutex> lock(Started().mutex);
+  return Started().pids;
+}
+
+}  // namespace layermark
 
 namespace layermark::internal {
 namespace {
@@ -112,6 +135,10 @@ Result<ChildProcess> MountFuse(const Mount& mount, const std::string& target) {
   options.never_block_output = true;
   options.max_output_bytes = size_t{64} << 10;
   LM_ASSIGN(ChildProcess daemon, ChildProcess::Spawn(command.argv, options));
+  {
+    const std::lock_guard<std::mutex> lock(Started().mutex);
+    Started().pids.push_back(daemon.pid());
+  }
   const std::string& program = command.argv[0];
   const auto end = Clock::now() + kStartDeadline;
   for (;;) {

@@ -19,7 +19,9 @@ DRIVERS = {
 AREAS = {"lifecycle": 14, "stacking": 11, "whiteout": 10, "opaque": 6, "copyup": 15, "hardlink": 7, "rename": 9,
          "metadata": 12, "xattr": 9, "special": 6, "readdir": 8, "oci": 10, "start": 6, "capability": 1}
 UNITS = {"ratio_to_raw": "ratio", "pool_bytes": "bytes", "allocated_bytes": "bytes", "inodes": "count",
-         "whiteouts": "count"}
+         "whiteouts": "count", "syscalls": "count", "fuse_requests": "count", "copied_bytes": "bytes",
+         "cache_duplication": "ratio", "cache_per_container_bytes": "bytes"}
+EXACT = ("inodes", "whiteouts", "syscalls", "fuse_requests", "copied_bytes")
 PHASES = {"phase_prepare": 0.1, "phase_mount": 0.15, "phase_clone": 0.2, "phase_pivot": 0.1, "phase_exec": 0.25,
           "phase_unmount": 0.1, "phase_remove": 0.1}
 
@@ -49,10 +51,10 @@ class Builder:
         ratio = driver["p50"] / twin["p50"]
         self.value(place, workload, params, "ratio_to_raw", ratio, n=n, ci95=[ratio * 0.97, ratio * 1.03])
 
-    def value(self, place, workload, params, metric, value, n=1, ci95=None):
+    def value(self, place, workload, params, metric, value, n=1, ci95=None, **more):
         self.measurements.append(dict(workload=workload, **place, params=params, metric=metric, unit=UNITS[metric], n=n,
                                       value=value, p50=None, p90=None, p99=None, max=None, ci95=ci95,
-                                      exact=metric in ("inodes", "whiteouts"), side="driver"))
+                                      exact=metric in EXACT, side="driver", **more))
 
     def workload(self, place, workload, params, verdict="right", reason=""):
         self.workloads.append(dict(workload=workload, family=workload.rsplit("_", 1)[0], **place, params=params,
@@ -80,6 +82,12 @@ def add_driver(builder, driver, place):
     for text, mib in (("0", 0), ("4KiB", 1 / 256), ("64KiB", 1 / 16), ("1MiB", 1), ("16MiB", 16), ("64MiB", 64)):
         builder.workload(place, "copy_up_open", {"size": text})
         builder.pair(place, "copy_up_open", {"size": text}, (fixed_us + mib_us * mib) * 1e3, 8e3)
+        calls = {"openat": 1, "pwrite64": 1, "close": 1}
+        builder.value(place, "copy_up_open", {"size": text}, "syscalls", 3, breakdown=calls)
+        builder.value(place, "copy_up_open", {"size": text}, "copied_bytes", round(mib * 1024**2) if mib_us else 0)
+        if driver == "fuse_overlayfs":
+            builder.value(place, "copy_up_open", {"size": text}, "fuse_requests", None, n=0,
+                          reason="perf_event_open: EACCES <denied & gone>")
     for name, text, mib in (("copy_up_append", "1MiB", 1), ("copy_up_truncate", "1MiB", 0), ("copy_up_sparse", "1GiB", 2)):
         if driver == "fuse_overlayfs" and name == "copy_up_truncate":
             builder.workload(place, name, {"size": text}, "wrong", "st_blocks: 0 where the oracle has 131072")
@@ -95,6 +103,12 @@ def add_driver(builder, driver, place):
     for name, base in (("stack_unpack", 900e6), ("stack_commit", 3e6)):
         builder.workload(place, name, {"layers": "8"})
         builder.pair(place, name, {"layers": "8"}, base * (1.2 if shares else 3.5), base, n=20)
+    for count in (1, 2, 8):
+        params = {"containers": str(count), "size": "32MiB", "access": "read"}
+        builder.workload(place, "page_cache", params)
+        builder.value(place, "page_cache", params, "cache_duplication", 1 if driver == "overlay2" else count)
+        builder.value(place, "page_cache", params, "cache_per_container_bytes",
+                      0 if driver == "overlay2" and count > 1 else 32 * 1024**2)
     for workload, parameter, counts in (("sharing_containers", "containers", (1, 10, 50)),
                                         ("sharing_images", "images", (5,))):
         for count in counts:

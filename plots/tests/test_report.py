@@ -139,6 +139,13 @@ class Report(unittest.TestCase):
     def test_a_wrong_workload_has_no_time(self):
         self.assertRegex(self.page.text, r"fuse_overlayfs\s+wrong: st_blocks: 0 where the oracle has 131072")
 
+    def test_counters_are_there_with_their_parts_and_reasons(self):
+        self.assertIn("syscalls: close 1, openat 1, pwrite64 1", self.page.text)
+        self.assertIn("Not available: fuse_requests: perf_event_open: EACCES <denied & gone>", self.page.text)
+        table = self.source[self.source.index('id="counters"'):self.source.index('id="not-run"')]
+        self.assertIn("<code>copied_bytes</code>", table)
+        self.assertNotIn("<code>whiteouts</code>", table, "that is no count of one operation")
+
     def test_figures_are_there_in_both_formats(self):
         for name in FIGURES:
             png, svg = (os.path.join(self.out, "figures", f"{name}.{kind}") for kind in ("png", "svg"))
