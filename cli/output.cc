@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "cli/table.h"
+#include "results/anchors.h"
 #include "results/export_junit.h"
 #include "results/export_ktap.h"
 
@@ -155,6 +156,27 @@ std::string MeasurementsText(const Record& record) {
   return table.Text();
 }
 
+std::string AnchorsText(const Record& record) {
+  Table table({"published result", "published", "today", "95 % interval", "verdict"});
+  size_t not_runnable = 0;
+  const auto times = [](double factor) { return fmt::format("{:.3g}x", factor); };
+  for (const AnchorRow& row : record.anchors) {
+    if (!row.factor) {
+      ++not_runnable;
+      continue;
+    }
+    table.Add({fmt::format("{}: {}", row.id, row.claim), row.published ? times(*row.published) : "more",
+               times(*row.factor),
+               row.ci95_low ? fmt::format("{} to {}", times(*row.ci95_low), times(*row.ci95_high)) : "-",
+               std::string(AnchorVerdictText(row.verdict))});
+  }
+  if (record.anchors.empty()) return "";
+  std::string out = table.empty() ? "" : table.Text(120);
+  if (not_runnable > 0)
+    out += fmt::format("{} published results were not runnable here; the record says why\n", not_runnable);
+  return out;
+}
+
 void PrintRecord(const Record& record, const std::string& format) {
   if (format == "json") {
     fmt::print("{}\n", ToJson(record));
@@ -164,7 +186,7 @@ void PrintRecord(const Record& record, const std::string& format) {
     fmt::print("{}", ExportJunit(record));
   } else {
     for (const std::string& part : {DriversText(record), VerdictsText(record), FindingsText(record),
-                                    SkipsText(record), MeasurementsText(record)}) {
+                                    SkipsText(record), MeasurementsText(record), AnchorsText(record)}) {
       if (!part.empty()) fmt::print("\n{}", part);
     }
     if (!record.complete) fmt::print("\nThe run is incomplete.\n");
