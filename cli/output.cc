@@ -134,8 +134,10 @@ std::string MeasurementsText(const Record& record) {
     auto operator<=>(const Key&) const = default;
   };
   std::map<Key, std::map<std::string, std::string>> cells;
-  static const std::set<Metric> kShown = {Metric::latency, Metric::ratio_to_raw, Metric::pool_bytes,
-                                          Metric::inodes,  Metric::whiteouts,    Metric::ready_time};
+  static const std::set<Metric> kShown = {
+      Metric::latency,       Metric::ratio_to_raw, Metric::pool_bytes,        Metric::inodes,
+      Metric::whiteouts,     Metric::ready_time,   Metric::cache_duplication, Metric::storage_share,
+      Metric::leaked_inodes, Metric::link_failures};
   for (const Measurement& m : record.measurements) {
     if (m.side != "driver" || !kShown.contains(m.metric)) continue;
     const std::optional<double> value = m.p50 ? m.p50 : m.value;

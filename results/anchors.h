@@ -27,9 +27,9 @@ const std::vector<Anchor>& AllAnchors();
 //   reproduced      the factor is in the band, and its interval on the claimed side of 1
 //   other_factor    on the claimed side of 1, outside the band
 //   not_reproduced  neither; for a claim of equality: outside the band
-//   not_runnable    a side was not measured: the reason is that of the workload's row, or that the instance
-//   is
-//                   not in this run
+//   not_runnable    a side was not measured (the reason is that of the workload's row, or that the
+//                   instance is not in this run), or a time has too few samples for an interval
+//
 // The interval is that of the two medians, taken to their far ends (at least 90 %); an exact count is its
 // own. A factor over a count of 0 is the count of A itself, and at most equal where both are 0.
 std::vector<AnchorRow> EvaluateAnchors(const Record& record);

@@ -91,6 +91,16 @@ TEST_F(AnchorsTest, AnIntervalThatHoldsOneClaimsNoDirection) {
   EXPECT_EQ(row.reason, "the interval holds 1");
 }
 
+TEST_F(AnchorsTest, ATimeWithoutAnIntervalClaimsNothing) {
+  Measure("stream_write", "overlay2", {{"writes", "32"}}, Metric::latency, 100, 0.1);
+  Measure("stream_write", "fuse_overlayfs", {{"writes", "32"}}, Metric::latency, 500, 0.1);
+  record_.measurements.back().ci95_low = record_.measurements.back().ci95_high = std::nullopt;
+  const AnchorRow row = Only("fuse_stream");
+  EXPECT_EQ(row.verdict, "not_runnable");
+  EXPECT_EQ(row.reason, "too few samples for an interval");
+  EXPECT_DOUBLE_EQ(*row.factor, 5);
+}
+
 TEST_F(AnchorsTest, TheOtherDirectionIsNotReproduced) {
   Measure("stream_write", "overlay2", {{"writes", "32"}}, Metric::latency, 500, 0.1);
   Measure("stream_write", "fuse_overlayfs", {{"writes", "32"}}, Metric::latency, 100, 0.1);
@@ -113,9 +123,9 @@ TEST_F(AnchorsTest, OfSeveralChoicesTheLastOfBothSidesCounts) {
 TEST_F(AnchorsTest, SidesMayDifferInAParameterAlone) {
   Measure("lookup", "overlay2", {{"cache", "cold"}, {"depth", "1"}, {"name", "hit"}}, Metric::latency, 10,
           0.1);
-  Measure("lookup", "overlay2", {{"cache", "cold"}, {"depth", "64"}, {"name", "hit"}}, Metric::latency, 100,
+  Measure("lookup", "overlay2", {{"cache", "cold"}, {"depth", "32"}, {"name", "hit"}}, Metric::latency, 100,
           0.1);
-  Measure("lookup", "overlay2", {{"cache", "warm"}, {"depth", "64"}, {"name", "hit"}}, Metric::latency, 1,
+  Measure("lookup", "overlay2", {{"cache", "warm"}, {"depth", "32"}, {"name", "hit"}}, Metric::latency, 1,
           0.1);
   const AnchorRow row = Only("lookup_depth");
   EXPECT_EQ(row.verdict, "reproduced") << row.reason;

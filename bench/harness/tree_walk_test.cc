@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/sys/fd.h"
 #include "core/sys/temp_tree.h"
 #include "core/tree/layer.h"
 

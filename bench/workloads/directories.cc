@@ -84,7 +84,7 @@ LM_WORKLOAD(make_directories,
              .raw_twin = "the same on the bare backing file system",
              .backing_bytes = int64_t{3} << 30,
              .backing_inodes = 500000,
-             .min_pairs = 3,
+             .min_pairs = 6,
              .max_pairs = 60,
              .deadline_seconds = 300},
             MakeWorkload<MakeDirectories>);

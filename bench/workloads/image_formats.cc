@@ -102,7 +102,7 @@ WorkloadInfo Info(const std::string& summary, const char* source, std::vector<st
   info.probe = FormIsHere;
   info.backing_bytes = int64_t{4} << 30;
   info.backing_inodes = 300000;
-  info.min_pairs = 5;
+  info.min_pairs = 10;
   info.max_pairs = 60;
   info.deadline_seconds = 300;
   return info;

@@ -113,7 +113,7 @@ LM_WORKLOAD(image_ready,
              .raw_twin = "the same read and write in an ordinary directory of the image",
              .probe = RoomForImage,
              .backing_bytes = int64_t{3} << 30,
-             .min_pairs = 3,
+             .min_pairs = 6,
              .max_pairs = 60,
              .deadline_seconds = 240},
             MakeWorkload<ImageReady>);

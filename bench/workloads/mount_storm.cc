@@ -150,7 +150,7 @@ LM_WORKLOAD(
      .raw_twin = "as many starts on bind mounts of one directory",
      .param_needs = {{{"layers", "50"}, Capability::layers_128}},
      .probe = MappingWorks,
-     .min_pairs = 3,
+     .min_pairs = 6,
      .max_pairs = 40,
      .deadline_seconds = 240},
     MakeWorkload<MountStorm>);

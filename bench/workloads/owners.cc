@@ -132,7 +132,7 @@ LM_WORKLOAD(change_owners,
              .probe = MappingWorks,
              .backing_bytes = int64_t{4} << 30,
              .backing_inodes = 300000,
-             .min_pairs = 3,
+             .min_pairs = 6,
              .max_pairs = 40,
              .deadline_seconds = 240},
             MakeWorkload<ChangeOwners>);

@@ -145,9 +145,10 @@ LM_WORKLOAD(snapshot_suite,
              .operation = "for each layer: prepare; mount, write, unmount; commit",
              .raw_twin = "the same writes in one directory of the bare backing file system",
              .backing_bytes = int64_t{3} << 30,
-             .min_pairs = 3,
+             .min_pairs = 6,
              .max_pairs = 20,
              .seconds_quick = 0.2,
+             .hard_seconds = 2,
              .deadline_seconds = 240},
             MakeWorkload<SnapshotSuite>);
 

@@ -78,7 +78,7 @@ LM_WORKLOAD(unmount_dirty,
              .operation = "unmount",
              .raw_twin = "unmount of a bind mount, beside the same data",
              .backing_bytes = int64_t{3} << 30,
-             .min_pairs = 3,
+             .min_pairs = 6,
              .max_pairs = 60,
              .deadline_seconds = 240},
             MakeWorkload<UnmountDirty>);
