@@ -13,6 +13,7 @@
 #include "cli/table.h"
 #include "conformance/support/harness.h"
 #include "conformance/support/sources.h"
+#include "results/anchors.h"
 
 namespace layermark {
 namespace {
@@ -62,27 +63,43 @@ int ListCases(const CommonOptions& options, bool one_line) {
   return kExitPass;
 }
 
-int ListWorkloads(const CommonOptions& options) {
-  Table table({"workload", "family", "parameters (" + options.profile + ")", "operation", "raw twin"});
-  const auto choices = SelectWorkloads(options.filters, options.profile);
+// The published results that a workload is held against.
+std::string AnchorsOf(const std::string& workload) {
+  std::string ids;
+  for (const Anchor& anchor : AllAnchors()) {
+    if (anchor.workload == workload) ids += fmt::format("{}{}", ids.empty() ? "" : ",", anchor.id);
+  }
+  return ids;
+}
+
+// `one_line`: for programs, name, profiles, source and anchors with a tab between them.
+int ListWorkloads(const CommonOptions& options, bool one_line) {
+  Table table(
+      {"workload", "runs in", "parameters (" + options.profile + ")", "operation", "raw twin", "from"});
+  // All of them, also those that the profile leaves out.
+  const std::vector<std::string> all = {"*"};
+  const auto choices = SelectWorkloads(options.filters.empty() ? all : options.filters, options.profile);
   if (choices.empty())
     return UsageError(fmt::format("--filter {}: matches no workload", options.filters.front()));
   const WorkloadEntry* last = nullptr;
   for (const WorkloadChoice& choice : choices) {
     if (choice.entry == last) continue;
     last = choice.entry;
+    if (one_line) {
+      fmt::print("{}\t{}\t{}\t{}\n", last->info.name, ProfilesOf(last->info), last->info.source,
+                 AnchorsOf(last->info.name));
+      continue;
+    }
     std::string params;
     for (const auto& [name, values] : last->info.params) {
-      const auto& chosen = options.profile == "smoke"  ? values.smoke
-                           : options.profile == "full" ? values.full
-                                                       : values.quick;
+      const std::vector<std::string>& chosen = ValuesOf(values, options.profile);
       params += fmt::format("{}{}=", params.empty() ? "" : " ", name);
       for (size_t i = 0; i < chosen.size(); ++i) params += (i == 0 ? "" : ",") + chosen[i];
     }
-    table.Add({last->info.name, last->info.family, params, last->info.operation,
-               last->info.raw_twin.empty() ? "none" : last->info.raw_twin});
+    table.Add({last->info.name, ProfilesOf(last->info), params, last->info.operation,
+               last->info.raw_twin.empty() ? "none" : last->info.raw_twin, last->info.source});
   }
-  fmt::print("{}", table.Text());
+  if (!one_line) fmt::print("{}", table.Text(140));
   return kExitPass;
 }
 
@@ -115,10 +132,13 @@ void AddCasesCommand(CLI::App& app, Invocation& invocation) {
 
 void AddWorkloadsCommand(CLI::App& app, Invocation& invocation) {
   CLI::App* command =
-      app.add_subcommand("workloads", "the workloads: what each does, its parameters and its raw twin");
+      app.add_subcommand("workloads", "the workloads: what each does, when it runs, and where it comes from");
   auto options = std::make_shared<CommonOptions>();
   AddCommonFlags(*command, *options, kFlagFilter | kFlagProfile);
-  command->callback([=, &invocation] { invocation.run = [=] { return ListWorkloads(*options); }; });
+  auto one_line = std::make_shared<bool>(false);
+  command->add_flag("--list", *one_line, "one line each: name, profiles, source, anchors, with tabs between");
+  command->callback(
+      [=, &invocation] { invocation.run = [=] { return ListWorkloads(*options, *one_line); }; });
 }
 
 }  // namespace layermark

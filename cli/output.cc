@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "cli/table.h"
+#include "results/anchors.h"
 #include "results/export_junit.h"
 #include "results/export_ktap.h"
 
@@ -133,8 +134,10 @@ std::string MeasurementsText(const Record& record) {
     auto operator<=>(const Key&) const = default;
   };
   std::map<Key, std::map<std::string, std::string>> cells;
-  static const std::set<Metric> kShown = {Metric::latency, Metric::ratio_to_raw, Metric::pool_bytes,
-                                          Metric::inodes,  Metric::whiteouts,    Metric::ready_time};
+  static const std::set<Metric> kShown = {
+      Metric::latency,       Metric::ratio_to_raw, Metric::pool_bytes,        Metric::inodes,
+      Metric::whiteouts,     Metric::ready_time,   Metric::cache_duplication, Metric::storage_share,
+      Metric::leaked_inodes, Metric::link_failures};
   for (const Measurement& m : record.measurements) {
     if (m.side != "driver" || !kShown.contains(m.metric)) continue;
     const std::optional<double> value = m.p50 ? m.p50 : m.value;
@@ -155,6 +158,27 @@ std::string MeasurementsText(const Record& record) {
   return table.Text();
 }
 
+std::string AnchorsText(const Record& record) {
+  Table table({"published result", "published", "today", "95 % interval", "verdict"});
+  size_t not_runnable = 0;
+  const auto times = [](double factor) { return fmt::format("{:.3g}x", factor); };
+  for (const AnchorRow& row : record.anchors) {
+    if (!row.factor) {
+      ++not_runnable;
+      continue;
+    }
+    table.Add({fmt::format("{}: {}", row.id, row.claim), row.published ? times(*row.published) : "more",
+               times(*row.factor),
+               row.ci95_low ? fmt::format("{} to {}", times(*row.ci95_low), times(*row.ci95_high)) : "-",
+               std::string(AnchorVerdictText(row.verdict))});
+  }
+  if (record.anchors.empty()) return "";
+  std::string out = table.empty() ? "" : table.Text(120);
+  if (not_runnable > 0)
+    out += fmt::format("{} published results were not runnable here; the record says why\n", not_runnable);
+  return out;
+}
+
 void PrintRecord(const Record& record, const std::string& format) {
   if (format == "json") {
     fmt::print("{}\n", ToJson(record));
@@ -164,7 +188,7 @@ void PrintRecord(const Record& record, const std::string& format) {
     fmt::print("{}", ExportJunit(record));
   } else {
     for (const std::string& part : {DriversText(record), VerdictsText(record), FindingsText(record),
-                                    SkipsText(record), MeasurementsText(record)}) {
+                                    SkipsText(record), MeasurementsText(record), AnchorsText(record)}) {
       if (!part.empty()) fmt::print("\n{}", part);
     }
     if (!record.complete) fmt::print("\nThe run is incomplete.\n");

@@ -22,6 +22,8 @@ std::string VerdictsText(const Record& record);
 std::string FindingsText(const Record& record);
 std::string SkipsText(const Record& record);  // what was skipped, one entry for each code and reason
 std::string MeasurementsText(const Record& record);
+// Published results held against this run; those that it could not measure are counted alone.
+std::string AnchorsText(const Record& record);
 
 }  // namespace layermark
 

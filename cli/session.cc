@@ -18,6 +18,7 @@
 #include "conformance/support/harness.h"
 #include "core/sys/namespaces.h"
 #include "layermark_version.h"
+#include "results/anchors.h"
 #include "results/record.h"
 #include "scenario/environment.h"
 #include "scenario/examine.h"
@@ -281,6 +282,7 @@ class Session {
   }
 
   int Finish() {
+    record_.anchors = EvaluateAnchors(record_);
     if (!checked_.out.empty()) {
       if (Status s = WriteRecord(checked_.out, record_, samples_); !s.ok()) return UsageError(s);
     }

@@ -130,7 +130,7 @@ def render(data, directory):
         cases=tables.case_matrix(data, columns), deviations=tables.deviations(data),
         latencies=tables.time_rows(data, ("latency", "ready_time", "cpu_time")),
         phases=tables.time_rows(data, sorted({r["metric"] for _, r in data.measurements if r["metric"].startswith("phase_")})),
-        space=tables.space_tables(data), counters=tables.counter_tables(data), not_run=tables.not_run(data), measurements=tables.every_measurement(data),
+        space=tables.space_tables(data), anchors=tables.anchors(data), counters=tables.counter_tables(data), not_run=tables.not_run(data), measurements=tables.every_measurement(data),
         drivers=[(s, data.drivers[s]) for s in data.series if s in data.drivers],
         environment=environment_rows(data), files=[raw_files(run, directory) for run in data.runs],
         report_command=command)

@@ -218,6 +218,32 @@ def not_run(data):
             for (series, reason), what in sorted(groups.items(), key=lambda item: ranks[item[0][0]])]
 
 
+ANCHOR_VERDICTS = {"reproduced": ("reproduced", "pass"), "other_factor": ("same direction, other factor", "pass"),
+                   "not_reproduced": ("not reproduced", "xfail"), "not_runnable": ("not runnable", "skip")}
+
+
+def anchors(data):
+    """[{claim, sides, metric, published, today, interval, verdict, kind, reason, source}] of each run's anchors."""
+    def times(factor):
+        return "–" if factor is None else "×" + common.three_digits(factor)
+
+    def side(each):
+        params = common.params_text(each["params"])
+        return each["instance"] + (f" ({params})" if params else "")
+
+    rows = []
+    for number, run in enumerate(data.runs, 1):
+        for row in run.record["anchors"]:
+            verdict, kind = ANCHOR_VERDICTS[row["verdict"]]
+            interval = f"{times(row['ci95'][0])} to {times(row['ci95'][1])}" if row["ci95"] else "–"
+            rows.append({"run": number, "claim": row["claim"], "workload": row["workload"], "metric": row["metric"],
+                         "sides": f"{side(row['a'])} over {side(row['b'])}",
+                         "published": "more" if row["published"] is None else times(row["published"]),
+                         "today": times(row["factor"]), "interval": interval, "verdict": verdict, "kind": kind,
+                         "reason": row["reason"], "source": row["source"], "doubt": row["doubt"]})
+    return rows
+
+
 def every_measurement(data):
     rows = []
     for series, row in data.measurements:

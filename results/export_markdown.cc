@@ -9,6 +9,7 @@
 #include <set>
 #include <tuple>
 
+#include "results/anchors.h"
 #include "results/tally.h"
 #include "results/text.h"
 
@@ -202,6 +203,27 @@ std::string Space(const Record& record) {
   return out + "\n";
 }
 
+std::string Anchors(const Record& record) {
+  if (record.anchors.empty()) return "";
+  std::string out =
+      "## Published results\n\nHow much more the first side takes than the second.\n\n" +
+      Head({"claim", "sides", "metric", "published", "today", "95 % interval", "verdict", "source"}, 3);
+  for (const AnchorRow& row : record.anchors) {
+    const auto side = [](const AnchorSide& s) {
+      return s.params.empty() ? s.instance : s.instance + " " + ParamsText(s.params);
+    };
+    const std::string_view verdict = AnchorVerdictText(row.verdict);
+    out += TableRow(
+        {Cell(row.claim), Cell(row.workload + ": " + side(row.a) + " / " + side(row.b)),
+         std::string(Row(row.metric).name), row.published ? Humanly(*row.published, "ratio") : "more",
+         row.factor ? Humanly(*row.factor, "ratio") : "-",
+         row.ci95_low ? Humanly(*row.ci95_low, "ratio") + " to " + Humanly(*row.ci95_high, "ratio") : "-",
+         row.reason.empty() ? std::string(verdict) : Cell(fmt::format("{}: {}", verdict, row.reason)),
+         Cell(row.source + "; " + row.doubt)});
+  }
+  return out + "\n";
+}
+
 std::string NotRun(const Record& record) {
   std::string out;
   for (const DriverRow& row : record.drivers) {
@@ -246,7 +268,7 @@ std::string ExportMarkdown(const Record& record) {
   for (const std::string& warning : record.warnings) out += "- warning: " + Cell(warning) + "\n";
   if (!record.warnings.empty()) out += "\n";
   return out + VerdictTable(ByPlace(record)) + Findings(record) + Latencies(record) + Space(record) +
-         Counters(record) + NotRun(record) + Machine(record);
+         Counters(record) + Anchors(record) + NotRun(record) + Machine(record);
 }
 
 }  // namespace layermark

@@ -110,6 +110,27 @@ struct SampleSeries {
   std::vector<double> values;
 };
 
+// A published result, held against this run: how much more side A takes than side B.
+struct AnchorSide {
+  std::string instance;
+  Params params;
+};
+struct AnchorRow {
+  std::string id;
+  std::string claim;  // one sentence
+  std::string workload;
+  Metric metric = Metric::latency;
+  AnchorSide a, b;
+  std::optional<double> published;  // the factor A / B; empty where only the direction was published
+  double low = 0, high = 0;         // the band in which a factor counts as reproduced
+  std::optional<double> factor;     // today's
+  std::optional<double> ci95_low, ci95_high;  // of it
+  std::string verdict;                        // "reproduced" "other_factor" "not_reproduced" "not_runnable"
+  std::string reason;                         // of the last two
+  std::string source;
+  std::string doubt;  // why it may be false today
+};
+
 struct Environment {
   std::map<std::string, std::string> text;  // kernel, cpu, hypervisor, governor, distribution, ...
   std::map<std::string, double> numbers;    // memory_bytes, cpus, load_before, load_after, steal_fraction
@@ -130,6 +151,7 @@ struct Record {
   std::vector<ConformanceRow> conformance;
   std::vector<WorkloadRow> workloads;
   std::vector<Measurement> measurements;
+  std::vector<AnchorRow> anchors;
   SamplesFile samples;
   std::vector<std::string> warnings;  // "load 7.2 at the start": things a reader must know
 };

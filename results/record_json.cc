@@ -125,6 +125,32 @@ Out MeasurementOut(const Measurement& m) {
   return out;
 }
 
+Out AnchorOut(const AnchorRow& row) {
+  const auto side = [](const AnchorSide& s) {
+    Out out;
+    out["instance"] = s.instance;
+    out["params"] = Texts(s.params);
+    return out;
+  };
+  Out out;
+  out["id"] = row.id;
+  out["claim"] = row.claim;
+  out["workload"] = row.workload;
+  out["metric"] = Row(row.metric).name;
+  out["a"] = side(row.a);
+  out["b"] = side(row.b);
+  out["published"] = Number(row.published);
+  out["band"] = Out::array({Number(row.low), Number(row.high)});
+  out["factor"] = Number(row.factor);
+  out["ci95"] = row.ci95_low && row.ci95_high ? Out::array({Number(*row.ci95_low), Number(*row.ci95_high)})
+                                              : Out(nullptr);
+  out["verdict"] = row.verdict;
+  out["reason"] = row.reason;
+  out["source"] = row.source;
+  out["doubt"] = row.doubt;
+  return out;
+}
+
 template <typename T, typename F>
 Out Rows(const std::vector<T>& rows, F convert) {
   Out out = Out::array();
@@ -231,6 +257,32 @@ Measurement MeasurementIn(const In& in) {
   return m;
 }
 
+AnchorRow AnchorIn(const In& in) {
+  const auto side = [](const In& s) {
+    return AnchorSide{s["instance"].get<std::string>(), TextsIn(s["params"])};
+  };
+  AnchorRow row;
+  row.id = in["id"];
+  row.claim = in["claim"];
+  row.workload = in["workload"];
+  row.metric = MetricFromName(in["metric"].get<std::string>()).value_or(Metric::latency);
+  row.a = side(in["a"]);
+  row.b = side(in["b"]);
+  row.published = NumberIn(in["published"]);
+  row.low = in["band"][0].get<double>();
+  row.high = in["band"][1].get<double>();
+  row.factor = NumberIn(in["factor"]);
+  if (in["ci95"].is_array()) {
+    row.ci95_low = in["ci95"][0].get<double>();
+    row.ci95_high = in["ci95"][1].get<double>();
+  }
+  row.verdict = in["verdict"];
+  row.reason = in["reason"];
+  row.source = in["source"];
+  row.doubt = in["doubt"];
+  return row;
+}
+
 template <typename T, typename F>
 std::vector<T> RowsIn(const In& in, F convert) {
   std::vector<T> rows;
@@ -253,7 +305,9 @@ std::string ToJson(const Record& record) {
   out["conformance"] = Rows(record.conformance, ConformanceOut);
   out["workloads"] = Rows(record.workloads, WorkloadOut);
   out["measurements"] = Rows(record.measurements, MeasurementOut);
-  for (const char* name : {"gate", "anchors", "findings"}) out[name] = Out::array();
+  out["gate"] = Out::array();
+  out["anchors"] = Rows(record.anchors, AnchorOut);
+  out["findings"] = Out::array();
   out["samples"]["file"] = record.samples.file;
   out["samples"]["sha256"] = record.samples.sha256;
   out["warnings"] = record.warnings;
@@ -276,6 +330,7 @@ Result<Record> FromJson(const std::string& text) {
   record.conformance = RowsIn<ConformanceRow>(in["conformance"], ConformanceIn);
   record.workloads = RowsIn<WorkloadRow>(in["workloads"], WorkloadIn);
   record.measurements = RowsIn<Measurement>(in["measurements"], MeasurementIn);
+  record.anchors = RowsIn<AnchorRow>(in["anchors"], AnchorIn);
   record.samples.file = in["samples"]["file"];
   record.samples.sha256 = in["samples"]["sha256"];
   record.warnings = in["warnings"].get<std::vector<std::string>>();

@@ -18,12 +18,6 @@
 namespace layermark {
 namespace {
 
-const std::vector<std::string>& ValuesOf(const ParamValues& values, const std::string& profile) {
-  if (profile == "smoke") return values.smoke;
-  if (profile == "full") return values.full;
-  return values.quick;
-}
-
 // Every combination of the parameters' values.
 std::vector<Params> Combinations(const WorkloadInfo& info, const std::string& profile) {
   std::vector<Params> all = {{}};
@@ -46,6 +40,11 @@ bool CountsExactly(const WorkloadInfo& info, const Params& params) {
     const auto chosen = params.find(inexact.first);
     return inexact.first.empty() || (chosen != params.end() && chosen->second == inexact.second);
   });
+}
+
+bool Holds(const std::string& profile, const WorkloadInfo& info) {
+  const From here = profile == "smoke" ? From::kSmoke : profile == "full" ? From::kFull : From::kQuick;
+  return info.from <= here;
 }
 
 void Keep(const WorkloadChoice& choice, const Place& place, OneAnswer answer, BenchResult& result) {
@@ -113,7 +112,9 @@ std::vector<WorkloadChoice> SelectWorkloads(const std::vector<std::string>& filt
                                             const std::string& profile, int shard, int shards) {
   std::vector<WorkloadChoice> all;
   for (const WorkloadEntry& entry : AllWorkloads()) {
-    if (!AnyGlobMatch(filters, {entry.info.name, entry.info.family})) continue;
+    if (filters.empty() ? !Holds(profile, entry.info)
+                        : !AnyGlobMatch(filters, {entry.info.name, entry.info.family}))
+      continue;
     for (Params& params : Combinations(entry.info, profile)) all.push_back({&entry, std::move(params)});
   }
   if (shards <= 1) return all;

@@ -31,6 +31,7 @@ struct WorkloadChoice {
   const WorkloadEntry* entry = nullptr;
   Params params;
 };
+// Without filters those that the profile holds; with filters all that one of them matches, in any profile.
 std::vector<WorkloadChoice> SelectWorkloads(const std::vector<std::string>& filters,
                                             const std::string& profile, int shard = 0, int shards = 1);
 

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "core/oci/layer_tar.h"
+#include "core/skip_code.h"
 #include "core/tree/compare.h"
 #include "scenario/model.h"
 
@@ -76,6 +77,23 @@ Status Fixture::SameTree(const Manifest& expected, const Manifest& actual, const
   const std::vector<Difference> differences = Compare(expected, seen);
   if (differences.empty()) return Status::Ok();
   return WrongAnswer(fmt::format("{}: {}", what, Describe(differences)));
+}
+
+Status Fixture::SameContent(const Manifest& expected, const Manifest& actual, const std::string& what) {
+  CompareOptions options;
+  options.mtimes = false;
+  options.root_attributes = false;
+  options.hole_tolerance_bytes = -1;
+  const std::vector<Difference> differences = Compare(expected, actual, options);
+  return differences.empty() ? Status::Ok() : WrongAnswer(fmt::format("{}: {}", what, Describe(differences)));
+}
+
+std::optional<Lack> NeedsRoom(const WorkloadContext& context, int64_t needed_bytes) {
+  const BackingSpec& there = context.backing->spec();
+  if (there.kind == "dir" || needed_bytes <= there.size_bytes) return std::nullopt;
+  return Lack{SkipCodeName(SkipCode::budget),
+              fmt::format("takes up to {} MiB on the backing, which has {} MiB", needed_bytes >> 20,
+                          there.size_bytes >> 20)};
 }
 
 Status FixtureWorkload::OpenFixture() {

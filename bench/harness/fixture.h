@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "bench/harness/workload.h"
@@ -29,12 +30,17 @@ class Fixture {
   // Ok, or WrongAnswer with what differs.
   static Status SameTree(const Manifest& expected, const Manifest& actual, const std::string& what,
                          const std::vector<std::string>& unspecified_mtimes = {});
+  // The same without times, the root's own attributes and holes: where both sides wrote for themselves.
+  static Status SameContent(const Manifest& expected, const Manifest& actual, const std::string& what);
 
  private:
   const WorkloadContext* context_ = nullptr;
   std::unique_ptr<Subject> subject_;
   std::string raw_;
 };
+
+// nullopt where `needed_bytes` fit on the backing (a directory of the host is taken to be large enough).
+std::optional<Lack> NeedsRoom(const WorkloadContext& context, int64_t needed_bytes);
 
 // A Side made of functions.
 class FunctionSide : public Side {

@@ -20,7 +20,8 @@ struct Outcome {
   Status status;
   bool began = false;  // the backing was there; what goes wrong from here on is a failure, not a gap
   bool verified = false;
-  std::string shrunk;  // of the backing
+  std::string shrunk;        // of the backing
+  std::optional<Lack> lack;  // what the workload's own probe missed
   Samples samples;
   Figures figures;
   std::vector<OperationCount> counts;
@@ -102,6 +103,10 @@ Status RunSteps(const ExaminedInstance& instance, const WorkloadChoice& choice, 
   context.backing = &backing;
   outcome.began = true;
   outcome.shrunk = backing.shrunk();
+  if (info.probe != nullptr) {
+    outcome.lack = info.probe(context);
+    if (outcome.lack) return FailedPrecondition(outcome.lack->reason);
+  }
   {
     OperationCounters counters(backing);
     LM_ASSIGN(std::unique_ptr<Workload> workload, choice.entry->make(context));
@@ -159,7 +164,11 @@ std::string RunOne(const ExaminedInstance& instance, const WorkloadChoice& choic
   answer["verdict"] = outcome.status.ok() ? "right" : IsWrongAnswer(outcome.status) ? "wrong" : "not_run";
   // What the driver lacks is known before a worker begins, so that a call that it refuses now is a finding
   // too.
-  answer["failed"] = outcome.began && answer["verdict"] == "not_run";
+  answer["failed"] = outcome.began && !outcome.lack && answer["verdict"] == "not_run";
+  if (outcome.lack) {
+    answer["reason"] = outcome.lack->reason;
+    answer["skip_code"] = outcome.lack->code;
+  }
   answer["samples"] = json::array();
   if (outcome.status.ok()) {
     for (const auto& [key, values] : outcome.samples) {
@@ -185,7 +194,8 @@ OneAnswer ParseAnswer(const std::string& text) {
   const json all_samples = parsed.value("samples", json::array());
   const json all_figures = parsed.value("figures", json::object());
   const json all_counts = parsed.value("counts", json::array());
-  if (!all_counts.is_array() || !TextOf(parsed, "verdict") || !TextOf(parsed, "reason") ||
+  const std::optional<std::string> skip_code = TextOf(parsed, "skip_code");
+  if (!all_counts.is_array() || !TextOf(parsed, "verdict") || !TextOf(parsed, "reason") || !skip_code ||
       !all_samples.is_array() || !all_figures.is_object() ||
       !parsed.value("failed", json(false)).is_boolean()) {
     return answer;
@@ -217,7 +227,8 @@ OneAnswer ParseAnswer(const std::string& text) {
   if (answer.verdict != WorkloadVerdict::kNotRun) {
     answer.skip_code.clear();
   } else if (!answer.failed) {
-    answer.skip_code = SkipCodeName(SkipCode::budget);  // what it does not get is a backing that fits
+    // Without a probe's word, what it does not get is a backing that fits.
+    answer.skip_code = IsSkipCode(*skip_code) ? *skip_code : std::string(SkipCodeName(SkipCode::budget));
   }
   answer.samples = std::move(samples);
   answer.counts = std::move(counts);

@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "bench/harness/fixture.h"
+#include "core/skip_code.h"
 #include "core/sys/temp_tree.h"
 #include "drivers/registry.h"
 #include "scenario/worker.h"
@@ -178,6 +179,19 @@ TEST_F(RunOneTest, WhatCannotBeDoneHereIsNoFinding) {
   EXPECT_EQ(answer.verdict, WorkloadVerdict::kNotRun);
   EXPECT_FALSE(answer.failed);
   EXPECT_NE(answer.reason.find("/nowhere"), std::string::npos) << answer.reason;
+}
+
+TEST_F(RunOneTest, WhatItsProbeMissesIsNoFindingAndHasTheProbesCode) {
+  entry_.info.probe = [](const WorkloadContext& context) -> std::optional<Lack> {
+    if (context.Text("act") == "nothing") return std::nullopt;
+    return Lack{SkipCodeName(SkipCode::tool_missing), "program crun is not on PATH"};
+  };
+  EXPECT_EQ(Run("nothing").verdict, WorkloadVerdict::kRight);
+  const OneAnswer answer = Run("die");  // SetUp, which would end the process, is not reached
+  EXPECT_EQ(answer.verdict, WorkloadVerdict::kNotRun);
+  EXPECT_FALSE(answer.failed);
+  EXPECT_EQ(answer.skip_code, "tool_missing");
+  EXPECT_EQ(answer.reason, "program crun is not on PATH");
 }
 
 TEST_F(RunOneTest, LeavesNothingOnTheBacking) {

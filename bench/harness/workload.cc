@@ -60,6 +60,18 @@ void Stopwatch::Phase(Metric metric) {
   last_ns_ = now;
 }
 
+void Stopwatch::Sum(Metric metric) {
+  const int64_t now = MonotonicNs();
+  const int64_t duration = now - last_ns_;
+  last_ns_ = now;
+  for (int i = 0; i < count_; ++i) {
+    if (metrics_[i] != metric) continue;
+    durations_ns_[i] += duration;
+    return;
+  }
+  Add(metric, duration);
+}
+
 void Stopwatch::Skip() {
   last_ns_ = MonotonicNs();
 }
@@ -73,6 +85,16 @@ void Stopwatch::Add(Metric metric, int64_t duration_ns) {
   metrics_[count_] = metric;
   durations_ns_[count_] = duration_ns;
   ++count_;
+}
+
+std::string ProfilesOf(const WorkloadInfo& info) {
+  return info.from == From::kFull ? "full" : info.from == From::kQuick ? "quick full" : "smoke quick full";
+}
+
+const std::vector<std::string>& ValuesOf(const ParamValues& values, const std::string& profile) {
+  if (profile == "smoke") return values.smoke;
+  if (profile == "full") return values.full;
+  return values.quick;
 }
 
 Status WrongAnswer(const std::string& what) {

@@ -23,6 +23,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,8 @@ class Stopwatch {
  public:
   // Ends the phase that began at the last stamp (or at the start of the operation) under this metric.
   void Phase(Metric metric);
+  // The same, added to what the metric has of this operation: for a phase that comes many times in it.
+  void Sum(Metric metric);
   // Starts the next phase here; what lies before belongs to none.
   void Skip();
   // The operation ends here: `latency` counts up to this stamp, and what follows in Run() is `teardown`,
@@ -115,16 +118,24 @@ struct ParamValues {
   std::vector<std::string> smoke, quick, full;  // by --profile
 };
 
+// The smallest profile whose runs hold a workload of their own accord. One that a --filter names is run with
+// any.
+enum class From { kSmoke, kQuick, kFull };
+
 struct WorkloadInfo {
   std::string family;    // the file's name: "copy_up"
   std::string summary;   // one line
   std::string source{};  // where the scenario comes from
+  From from = From::kSmoke;
   std::map<std::string, ParamValues> params{};
   std::string operation{};          // what the timed region holds
   std::string raw_twin{};           // what it is compared with; empty: none, and why not in `summary`
   std::vector<Capability> needs{};  // not_run, with the probe's reason, where one is missing
   // A parameter choice can need more than the workload: {"layers", "500"} -> layers_500.
   std::map<std::pair<std::string, std::string>, Capability> param_needs{};
+  // What no capability tells: a program, something of the kernel's, room on the backing. Asked in the worker,
+  // before SetUp; what it answers is the reason of a not_run row, and no finding.
+  std::optional<Lack> (*probe)(const WorkloadContext& context) = nullptr;
   int64_t backing_bytes =
       int64_t{1} << 30;  // of the fresh backing (sparse), or more where the image needs it
   // How much of the run's image the backing holds at once; not_run where the budget does not hold that.
@@ -150,6 +161,10 @@ struct WorkloadEntry {
   WorkloadInfo info;
   WorkloadFactory make = nullptr;
 };
+// "smoke quick full", "quick full" or "full".
+std::string ProfilesOf(const WorkloadInfo& info);
+// The values that a parameter takes with a profile.
+const std::vector<std::string>& ValuesOf(const ParamValues& values, const std::string& profile);
 // All registered workloads, sorted by family and name.
 const std::vector<WorkloadEntry>& AllWorkloads();
 

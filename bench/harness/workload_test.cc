@@ -1,8 +1,11 @@
 #include "bench/harness/workload.h"
 
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
+#include <set>
 #include <stdexcept>
 
 #include "bench/harness/engine.h"
@@ -42,6 +45,10 @@ TEST(SelectWorkloadsTest, EveryCombinationOnceAndShardsShareThemOut) {
   }
   ASSERT_FALSE(seen.empty());
   for (const WorkloadEntry& entry : AllWorkloads()) {
+    if (entry.info.from == From::kFull) {
+      EXPECT_EQ(choices.count(entry.info.name), 0U) << entry.info.name;
+      continue;
+    }
     size_t combinations = 1;
     for (const auto& [param, values] : entry.info.params) combinations *= values.quick.size();
     EXPECT_EQ(choices[entry.info.name], combinations) << entry.info.name;
@@ -50,6 +57,47 @@ TEST(SelectWorkloadsTest, EveryCombinationOnceAndShardsShareThemOut) {
     for (const WorkloadChoice& choice : SelectWorkloads({}, "quick", i, 4)) --seen[name(choice)];
   }
   for (const auto& [what, left] : seen) EXPECT_EQ(left, 0) << what;
+}
+
+TEST(SelectWorkloadsTest, WhatAProfileLeavesOutRunsWhereAFilterNamesIt) {
+  const auto names = [](const std::vector<std::string>& filters, const std::string& profile) {
+    std::set<std::string> found;
+    for (const WorkloadChoice& c : SelectWorkloads(filters, profile)) found.insert(c.entry->info.name);
+    return found;
+  };
+  const std::set<std::string> smoke = names({}, "smoke"), quick = names({}, "quick"),
+                              full = names({}, "full");
+  EXPECT_TRUE(std::includes(quick.begin(), quick.end(), smoke.begin(), smoke.end()));
+  EXPECT_EQ(full.size(), AllWorkloads().size());
+  EXPECT_LT(quick.size(), full.size());
+  for (const WorkloadEntry& entry : AllWorkloads()) {
+    const std::string profiles = ProfilesOf(entry.info);
+    EXPECT_EQ(smoke.contains(entry.info.name), profiles.starts_with("smoke")) << entry.info.name;
+    EXPECT_EQ(quick.contains(entry.info.name), profiles.find("quick") != std::string::npos)
+        << entry.info.name;
+    for (const char* profile : {"smoke", "quick", "full"}) {
+      EXPECT_TRUE(names({entry.info.name}, profile).contains(entry.info.name)) << entry.info.name << profile;
+    }
+  }
+}
+
+TEST(AllWorkloadsTest, EachScenarioOfTheMethodologyHasOne) {
+  for (int i = 1; i <= 28; ++i) {
+    const std::string id = fmt::format("W{:02}", i);
+    const auto& all = AllWorkloads();
+    EXPECT_TRUE(std::any_of(all.begin(), all.end(), [&](const WorkloadEntry& entry) {
+      return entry.info.source.find(id) != std::string::npos;
+    })) << id;
+  }
+}
+
+TEST(AllWorkloadsTest, EachParameterHasAValueInEveryProfile) {
+  for (const WorkloadEntry& entry : AllWorkloads()) {
+    for (const auto& [param, values] : entry.info.params) {
+      EXPECT_FALSE(values.smoke.empty() || values.quick.empty() || values.full.empty())
+          << entry.info.name << " " << param << ": a filter can name it with any profile";
+    }
+  }
 }
 
 TEST(SelectWorkloadsTest, GlobsMatchNameAndFamily) {

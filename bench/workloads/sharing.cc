@@ -2,45 +2,11 @@
 #include <fmt/core.h>
 
 #include "bench/harness/fixture.h"
-#include "results/accounting.h"
+#include "bench/harness/space_meter.h"
 #include "scenario/model.h"
 
 namespace layermark {
 namespace {
-
-// Growth of the store and of its file system between two looks.
-class SpaceMeter {
- public:
-  explicit SpaceMeter(Fixture& fixture, const std::string& pool) : fixture_(fixture), pool_(pool) {}
-
-  Status Begin() {
-    LM_ASSIGN(before_, CountSpace(fixture_.subject().root()));
-    LM_ASSIGN(pool_before_, ReadPool(pool_));
-    return Status::Ok();
-  }
-
-  Result<Figures> End() {
-    LM_ASSIGN(const PoolState pool, ReadPool(pool_));
-    LM_ASSIGN(const SpaceCount after, CountSpace(fixture_.subject().root()));
-    Figures figures = {
-        {Metric::pool_bytes, static_cast<double>(pool.used_bytes - pool_before_.used_bytes)},
-        {Metric::allocated_bytes, static_cast<double>(after.allocated_bytes - before_.allocated_bytes)},
-        {Metric::inodes, static_cast<double>(after.inodes - before_.inodes)},
-        {Metric::logical_bytes, static_cast<double>(after.logical_bytes - before_.logical_bytes)}};
-    if (after.extents_known) {
-      // Absolute: extents that were one file's alone become shared when a snapshot is made.
-      figures[Metric::own_bytes] = static_cast<double>(after.own_bytes);
-      figures[Metric::shared_bytes] = static_cast<double>(after.shared_bytes);
-    }
-    return figures;
-  }
-
- private:
-  Fixture& fixture_;
-  std::string pool_;
-  SpaceCount before_;
-  PoolState pool_before_;
-};
 
 class SharingContainers : public FixtureWorkload {
  public:
@@ -67,7 +33,7 @@ class SharingContainers : public FixtureWorkload {
   }
 
   Result<Figures> Account() override {
-    SpaceMeter meter(fixture(), context_.backing->path());
+    SpaceMeter meter(fixture().subject().root(), context_.backing->path());
     LM_TRY(meter.Begin());
     for (int64_t i = 0; i < context_.Number("containers"); ++i) {
       LM_ASSIGN(MountedSnapshot container, fixture().subject().Prepare(fmt::format("c{}", i), top_));
@@ -104,7 +70,7 @@ class SharingImages : public FixtureWorkload {
   Status Verify() override { return Status::Ok(); }
 
   Result<Figures> Account() override {
-    SpaceMeter meter(fixture(), context_.backing->path());
+    SpaceMeter meter(fixture().subject().root(), context_.backing->path());
     LM_TRY(meter.Begin());
     LM_ASSIGN(const std::string base, fixture().Unpack());
     LM_ASSIGN(const Manifest expected, fixture().ModelOfImage());

@@ -40,18 +40,28 @@ Result<Fd> NewMaps(uid_t first_id) {
 
 }  // namespace
 
-Status BindIdMapped(const std::string& source, const std::string& target, uid_t first_id) {
-  LM_ASSIGN(const Fd maps, NewMaps(first_id));
+Result<IdMapping> IdMapping::Create(uid_t first_id) {
+  IdMapping mapping;
+  LM_ASSIGN(mapping.maps_, NewMaps(first_id));
+  return mapping;
+}
+
+Status IdMapping::Bind(const std::string& source, const std::string& target) const {
   const Fd tree(open_tree(AT_FDCWD, source.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
   if (!tree.valid()) return Status::Errno("open_tree", source);
   mount_attr attr = {};
   attr.attr_set = MOUNT_ATTR_IDMAP;
-  attr.userns_fd = static_cast<__u64>(maps.get());
+  attr.userns_fd = static_cast<__u64>(maps_.get());
   if (mount_setattr(tree.get(), "", AT_EMPTY_PATH, &attr, sizeof(attr)) != 0)
     return Status::Errno("mount_setattr(IDMAP)", source);
   if (move_mount(tree.get(), "", AT_FDCWD, target.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0)
     return Status::Errno("move_mount", target);
   return Status::Ok();
+}
+
+Status BindIdMapped(const std::string& source, const std::string& target, uid_t first_id) {
+  LM_ASSIGN(const IdMapping mapping, IdMapping::Create(first_id));
+  return mapping.Bind(source, target);
 }
 
 }  // namespace layermark

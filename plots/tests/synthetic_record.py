@@ -138,6 +138,19 @@ def add_cases(builder, driver, place):
                 reproduce=f"layermark check --driver {driver} --filter {name}"))
 
 
+def anchors():
+    """One published result that is reproduced, and one that could not be measured."""
+    def anchor(name, **more):
+        row = dict(id=name, claim=f"claim of {name} <b>", workload="lookup", metric="latency",
+                   a=dict(instance="overlay2", params={"depth": "64"}), b=dict(instance="overlay2", params={"depth": "1"}),
+                   published=6.8, band=[3.4, 13.6], factor=None, ci95=None, verdict="not_runnable",
+                   reason="overlay2 is not in this run", source="synthetic", doubt="all of it is synthetic")
+        return {**row, **more}
+
+    return [anchor("measured", factor=5.25, ci95=[4.5, 6.0], verdict="reproduced", reason="", published=None),
+            anchor("unmeasured")]
+
+
 def build(seed=1, drivers=None):
     """(record, [series]) with the samples' digest not yet filled in."""
     builder = Builder(seed)
@@ -159,7 +172,7 @@ def build(seed=1, drivers=None):
         environment=dict(kernel="0.0.0-synthetic", cpu="no machine: synthetic fixture", memory_bytes=17179869184, cpus=2,
                          load_before=3.4, hypervisor="kvm"),
         image=dict(name="synthetic", digest="sha256:" + "0" * 64), drivers=rows, conformance=builder.conformance,
-        workloads=builder.workloads, measurements=builder.measurements, gate=[], anchors=[], findings=[],
+        workloads=builder.workloads, measurements=builder.measurements, gate=[], anchors=anchors(), findings=[],
         samples=dict(file="", sha256=""), warnings=["SYNTHETIC TEST FIXTURE: no number here was measured"])
     return record, builder.samples
 

@@ -146,6 +146,12 @@ class Report(unittest.TestCase):
         self.assertIn("<code>copied_bytes</code>", table)
         self.assertNotIn("<code>whiteouts</code>", table, "that is no count of one operation")
 
+    def test_published_results_keep_their_reasons(self):
+        section = self.source[self.source.index('id="anchors"'):self.source.index('id="not-run"')]
+        self.assertEqual(len(re.findall(r"<tr>", section)), len(self.record["anchors"]) + 1)
+        for text in ("×5.25", "×4.50 to ×6.00", "not runnable: overlay2 is not in this run", "overlay2 (depth=64) over"):
+            self.assertIn(text, section)
+
     def test_figures_are_there_in_both_formats(self):
         for name in FIGURES:
             png, svg = (os.path.join(self.out, "figures", f"{name}.{kind}") for kind in ("png", "svg"))
