@@ -14,6 +14,7 @@
 
 #include "conformance/support/case.h"
 #include "core/sys/mount.h"
+#include "scenario/model.h"
 
 namespace layermark {
 namespace {
@@ -111,25 +112,27 @@ LM_CASE(limits, paths_of_stores_hold_a_colon, .claim = "a store whose path holds
 }
 
 LM_CASE(limits, a_store_with_a_long_path,
-        .claim = "a store whose path has more than 1000 bytes, in names of up to 250, takes forty layers",
+        .claim =
+            "a store whose path has more than 400 bytes, so that its layers take several pages of options, "
+            "takes forty",
         .source = "properties 140; peer bug 15; containerd 2502") {
   Result<std::string> home = t.backing().NewDirectory("long");
   if (!home.ok()) return t.Error(home.status().ToString());
   std::string root = *home;
-  for (int i = 0; i < 4; ++i) {
-    root += "/" + std::string(250, static_cast<char>('a' + i));
+  for (int i = 0; i < 2; ++i) {
+    root += "/" + std::string(190, static_cast<char>('a' + i));
     if (mkdir(root.c_str(), 0755) != 0) return t.Error("mkdir " + root);
   }
   Lives(t, root, 40, "a store with a long path");
   (void)RemoveTree(*home);
 }
 
-LM_CASE(
-    limits, every_length_around_a_page_of_options,
-    .claim =
-        "for every length of the store's path over one period each of sixty layers is seen: no option is cut",
-    .source = "properties 140; peer bug 16; peer bug 17; moby 9151; moby 41830; peer-checks C16",
-    .deadline_seconds = 180) {
+LM_CASE(limits, every_length_around_a_page_of_options,
+        .claim =
+            "for thirty-two lengths of the store's path, on both sides of a page of options, each of sixty "
+            "layers is seen",
+        .source = "properties 140; peer bug 16; peer bug 17; moby 9151; moby 41830; peer-checks C16",
+        .deadline_seconds = 180) {
   // One store, reached through bind mounts whose paths differ by one byte.
   constexpr int kLayers = 60;
   Result<std::string> home = t.backing().NewDirectory("page"), store_root = t.backing().NewDirectory("store");
@@ -140,7 +143,7 @@ LM_CASE(
     t.Ok(store->api().Close(), "close");
   }
   // With sixty layers one byte of path moves the end of the options by sixty; the sweep crosses a page.
-  for (size_t length = 1; length <= 64 && t.failures().size() < 5; ++length) {
+  for (size_t length = 1; length <= 32 && t.failures().size() < 5; ++length) {
     const std::string root = *home + "/" + std::string(length, 'p');
     if (mkdir(root.c_str(), 0755) != 0) return t.Error("mkdir " + root);
     if (Status s = BindMount(*store_root, root, false, false); !s.ok()) return t.Error(s.ToString());
@@ -158,8 +161,7 @@ LM_CASE(
 }
 
 LM_CASE(limits, every_depth_up_to_a_hundred_and_twenty_eight,
-        .claim =
-            "at every depth from 1 to 128 a snapshot shows the file of each layer, and view and active agree",
+        .claim = "at depths up to 128 a snapshot shows the file of each layer, and view and active agree",
         .source =
             "rule 26; properties 140; peer bug 15; peer bug 18; peer-checks C13; peer-checks C14; "
             "peer-checks C37",
@@ -170,7 +172,7 @@ LM_CASE(limits, every_depth_up_to_a_hundred_and_twenty_eight,
   if (!t.Ok(store, "opening the store")) return;
   for (int depth = 0; depth < 128 && !t.failed(); ++depth) {
     if (!t.Ok(store->Commit(depth, depth + 1), "commit")) break;
-    if (depth % 3 == 0 || depth > 120)
+    if (depth % 8 == 0 || depth > 124)
       store->ShowsAll(t, depth, fmt::format("depth {}", depth + 1), depth % 2 == 0);
   }
   for (int i = 127; i >= 0; --i) (void)store->api().Remove(StoreAt::Name(i));
@@ -227,8 +229,10 @@ LM_CASE(limits, five_hundred_layers_through_the_api,
 }
 
 LM_CASE(limits, paths_longer_than_path_max,
-        .claim = "a lower tree deeper than PATH_MAX can be read, changed at its end and removed",
-        .source = "properties 160; pjd:open/03", .deadline_seconds = 90) {
+        .claim = "a lower tree deeper than PATH_MAX can be read, changed at its end, committed and removed",
+        .source = "properties 160; pjd:open/03",
+        // A driver that copies by path, as the oracle does, has no chance.
+        .needs = {Capability::shares_bytes}, .deadline_seconds = 90) {
   Layer layer;
   std::string path;
   for (int i = 0; i < 25; ++i) {
@@ -236,33 +240,25 @@ LM_CASE(limits, paths_longer_than_path_max,
     layer.Dir(path, 0750);
   }
   layer.File(path + "/deep", "lower").File(path + "/other", "x");
-  t.Given({layer});
-  t.When([](Ops& fs) {
-    fs.Do("25 directories of 200 bytes", [&](std::string& seen) {
-      int fd = dup(fs.root_fd());
-      for (int i = 0; i < 25 && fd >= 0; ++i) {
-        const int next = openat(fd, std::string(200, static_cast<char>('a' + i)).c_str(),
-                                O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        const int error = errno;
-        close(fd);
-        fd = next;
-        errno = error;
-      }
-      if (fd < 0) return errno;
-      int error = 0;
-      const int file = openat(fd, "deep", O_RDWR | O_CLOEXEC);
-      if (file < 0 || pwrite(file, "UPPER", 5, 0) != 5) error = errno;
-      if (file >= 0) close(file);
-      if (error == 0 && unlinkat(fd, "other", 0) != 0) error = errno;
-      if (error == 0 && mkdirat(fd, "new", 0700) != 0) error = errno;
-      Result<std::string> content = ReadFileAt(fd, "deep");
-      seen = content.ok() ? *content : content.status().ToString();
-      close(fd);
-      return error;
-    });
-    fs.Stat(std::string(200, 'a') + "/" + std::string(200, 'b'));
-  });
-  t.When([](Ops& fs) { fs.RemoveAll(std::string(200, 'a')); });
+  const Layer change =
+      Layer().Write(path + "/deep", 0, "UPPER").Remove(path + "/other").Dir(path + "/new", 0700);
+  ModelTree model;
+  if (!model.Apply(layer).ok()) return t.Error("the model cannot take the layer");
+  if (!t.Ok(t.subject().CommitLayer("base", "", layer), "the layer")) return;
+  const auto look = [&](const std::string& name) {
+    Result<Manifest> seen = t.subject().ViewManifest(name);
+    if (!t.Ok(seen, "view of " + name)) return;
+    Manifest expected = model.ToManifestFor(*seen);
+    expected.entries[""].mtime_ns = seen->entries[""].mtime_ns;  // no layer gave the root one
+    t.SameTree(expected, *seen, name);
+  };
+  look("base");
+  if (!model.Apply(change).ok()) return t.Error("the model cannot take the change");
+  if (!t.Ok(t.subject().CommitLayer("next", "base", change), "a change at the end")) return;
+  look("next");
+  const Layer removal = Layer().RemoveAll(std::string(200, 'a'));
+  if (!model.Apply(removal).ok()) return t.Error("the model cannot take the removal");
+  if (t.Ok(t.subject().CommitLayer("gone", "next", removal), "removal of it all")) look("gone");
 }
 
 LM_CASE(

@@ -161,8 +161,8 @@ LM_CASE(stack, redirects_are_followed_as_the_options_say,
     {
       Ops fs(look->root_fd());
       t.Equal(ENOENT, fs.Stat("d"), std::string(how) + ": errno of the old name");
-      t.Equal(std::string("n"), fs.Read("moved/new"), std::string(how) + ": the new file");
       if (follows) {
+        t.Equal(std::string("n"), fs.Read("moved/new"), std::string(how) + ": the new file");
         t.Equal(std::string("a"), fs.Read("moved/a"), std::string(how) + ": a child of the directory");
         t.Equal(std::string("x"), fs.Read("s2/x"), std::string(how) + ": a child of the directory in it");
       } else {
@@ -340,17 +340,19 @@ LM_CASE(stack, a_lower_that_changes_under_the_mount,
   StackSpec spec = stack.Over({stack.Dir("lower", Base())});
   MountedSnapshot* mounted = stack.Mount(spec);
   if (mounted == nullptr) return;
-  Ops fs(mounted->root_fd());
-  for (int i = 0; i < 20; ++i) {
-    stack.Edit(spec.lowers[0], Layer().File(fmt::format("d/n{}", i), "n"));
-    (void)fs.List("d");
-    (void)fs.Append("g", "x");
-    (void)fs.Stat(fmt::format("d/n{}", i));
-    stack.Edit(spec.lowers[0], Layer().Remove(fmt::format("d/n{}", i)));
-    (void)fs.Chmod(fmt::format("d/n{}", i), 0600);
+  {
+    Ops fs(mounted->root_fd());
+    for (int i = 0; i < 20; ++i) {
+      stack.Edit(spec.lowers[0], Layer().File(fmt::format("d/n{}", i), "n"));
+      (void)fs.List("d");
+      (void)fs.Append("g", "x");
+      (void)fs.Stat(fmt::format("d/n{}", i));
+      stack.Edit(spec.lowers[0], Layer().Remove(fmt::format("d/n{}", i)));
+      (void)fs.Chmod(fmt::format("d/n{}", i), 0600);
+    }
+    t.Equal("g" + std::string(20, 'x'), fs.Read("g"), "a file that nobody changed below");
+    t.Equal(std::string("a"), fs.Read("d/a"), "another");
   }
-  t.Equal("g" + std::string(20, 'x'), fs.Read("g"), "a file that nobody changed below");
-  t.Equal(std::string("a"), fs.Read("d/a"), "another");
   if (t.Ok(mounted->Remount(), "unmount and mount again")) {
     Ops again(mounted->root_fd());
     t.Equal("g" + std::string(20, 'x'), again.Read("g"), "a file that nobody changed below");
