@@ -9,8 +9,10 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <functional>
 #include <string>
 
@@ -524,6 +526,51 @@ LM_CASE(descriptor, readers_see_what_others_write,
       }
     }
   });
+}
+
+LM_CASE(
+    special, mounts_forbid_nothing,
+    .claim =
+        "the mounts of active snapshots and views forbid programs, set-ID bits and devices no more than a "
+        "plain directory does",
+    .source = "properties 128; rule 22; rule 27") {
+  t.Given({Layer().File("program", "#!/bin/sh\n", 0755)});
+  const auto forbidden = [](int root_fd) {
+    struct statvfs status {};
+    if (fstatvfs(root_fd, &status) != 0) return std::string(strerror(errno));
+    return fmt::format("{}{}{}", status.f_flag & ST_NOEXEC ? "noexec " : "",
+                       status.f_flag & ST_NOSUID ? "nosuid " : "", status.f_flag & ST_NODEV ? "nodev" : "");
+  };
+  t.When([&](Ops& fs) {
+    fs.Do("forbidden", [&](std::string& seen) {
+      seen = forbidden(fs.root_fd());
+      return 0;
+    });
+  });
+  Result<MountedSnapshot> view = t.subject().View("a view", t.given());
+  Result<MountedSnapshot> active = t.subject().Prepare("active", t.given());
+  if (!t.Ok(view, "view") || !t.Ok(active, "prepare")) return;
+  t.Equal(forbidden(active->root_fd()), forbidden(view->root_fd()),
+          "what a view forbids beside an active snapshot");
+}
+
+LM_CASE(keeps, names_as_long_as_statvfs_says,
+        .claim = "names of as many bytes as statvfs says are kept, of files, directories and symlinks",
+        .source = "properties 13; ovl/066") {
+  Result<MountedSnapshot> probe = t.subject().Prepare("probe", "");
+  struct statvfs status {};
+  if (!t.Ok(probe, "prepare")) return;
+  t.Check(fstatvfs(probe->root_fd(), &status) == 0, "statvfs");
+  const size_t most = std::min<size_t>(status.f_namemax, 255);
+  t.Check(most >= 243, fmt::format("statvfs says that names have {} bytes at most", status.f_namemax));
+  if (t.ended()) return;
+  Layer layer;
+  for (size_t bytes = 243; bytes <= most; ++bytes) {
+    const std::string rest(bytes - 1, 'n');
+    layer.File("f" + rest, "x").Dir("d" + rest).Symlink("l" + rest, "x");
+  }
+  t.Given({layer, Layer().File("other", "x")});
+  t.ThenStackIsRight();
 }
 
 }  // namespace layermark
