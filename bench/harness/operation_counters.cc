@@ -164,12 +164,13 @@ struct OperationCounters::State {
     return out;
   }
 
-  void AddCalls(const std::vector<TracepointCount>& counts, bool waited_for_daemon, Rows& rows) const;
+  void AddCalls(const std::vector<TracepointCount>& counts, bool is_driver, bool waited_for_daemon,
+                Rows& rows) const;
   void AddGrowth(const Surroundings& before, const Surroundings& after, Rows& rows) const;
 };
 
-void OperationCounters::State::AddCalls(const std::vector<TracepointCount>& counts, bool waited_for_daemon,
-                                        Rows& rows) const {
+void OperationCounters::State::AddCalls(const std::vector<TracepointCount>& counts, bool is_driver,
+                                        bool waited_for_daemon, Rows& rows) const {
   const std::set<pid_t> daemons = Daemons();
   Breakdown calls, runtime, of_daemons, requests, mounts;
   for (const TracepointCount& row : counts) {
@@ -188,6 +189,7 @@ void OperationCounters::State::AddCalls(const std::vector<TracepointCount>& coun
   }
   rows.Add(Metric::syscalls, Total(calls), calls);
   if (waited_for_daemon) rows.LastIsInexact();  // how often one looks whether its mount is there
+  if (!is_driver) return;
   rows.Add(Metric::runtime_syscalls, Total(runtime), runtime);
   rows.Add(Metric::mounts, Total(mounts), mounts);
   if (!no_fuse.empty()) {
@@ -258,11 +260,13 @@ Result<std::vector<OperationCount>> OperationCounters::Count(Side& side, const s
     if (!counts.ok() && attempt < kTries) continue;
     const std::string why = state_->tracer ? counts.status().ToString() : state_->no_tracer;
     if (state_->tracer && counts.ok()) {
-      state_->AddCalls(*counts, state_->Daemons().size() != daemons_before, rows);
+      state_->AddCalls(*counts, is_driver, state_->Daemons().size() != daemons_before, rows);
     } else {
-      for (const Metric metric :
-           {Metric::syscalls, Metric::runtime_syscalls, Metric::mounts, Metric::fuse_requests})
-        rows.AddNone(metric, why);
+      rows.AddNone(Metric::syscalls, why);
+      if (is_driver) {
+        for (const Metric metric : {Metric::runtime_syscalls, Metric::mounts, Metric::fuse_requests})
+          rows.AddNone(metric, why);
+      }
     }
     if (is_driver) state_->AddGrowth(before, after, rows);
     if (daemons > 0) rows.Add(Metric::daemon_descriptors, descriptors);

@@ -34,7 +34,7 @@ class OperationCounters {
   ~OperationCounters();
 
   // Does the side's operation twice, each wrapped in Before and After: once to warm up, once counted. Of the
-  // raw twin only what it asks of the kernel. Fails where the operation does. Cost besides: two walks of the
+  // raw twin only its system calls. Fails where the operation does. Cost besides: two walks of the
   // backing, some 2 us for each inode. REQUIRES: the thread that made this.
   Result<std::vector<OperationCount>> Count(Side& side, const std::string& name);
 

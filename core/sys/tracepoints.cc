@@ -48,7 +48,7 @@ Result<Fd> OpenTracefs() {
   return mount;
 }
 
-Result<int> OnlineProcessors() {
+int Processors() {
   const long count = sysconf(_SC_NPROCESSORS_CONF);
   return count > 0 ? static_cast<int>(count) : 1;
 }
@@ -270,7 +270,7 @@ Status TracepointCounter::State::Resolve(const std::vector<Tracepoint>& tracepoi
 }
 
 Status TracepointCounter::State::OpenEvents() {
-  LM_ASSIGN(const int processors, OnlineProcessors());
+  const int processors = Processors();
   size_t ring_bytes = kMaxRingBytes;
   while (ring_bytes > kMinRingBytes && ring_bytes * static_cast<size_t>(processors) > kAllRingsBytes)
     ring_bytes /= 2;
