@@ -140,7 +140,8 @@ PairPlan PlanFor(const WorkloadChoice& choice, const BenchOptions& options) {
   const WorkloadInfo& info = choice.entry->info;
   const double profile_scale = options.profile == "smoke" ? 0.25 : options.profile == "full" ? 8.0 : 1.0;
   PairPlan plan;
-  plan.min_pairs = options.profile == "smoke" ? std::min(info.min_pairs, 3) : info.min_pairs;
+  // Six, because a median of fewer has no interval.
+  plan.min_pairs = options.profile == "smoke" ? std::min(info.min_pairs, 3) : std::max(info.min_pairs, 6);
   plan.max_pairs = options.profile == "full" ? info.max_pairs * 8 : info.max_pairs;
   plan.seconds = info.seconds_quick * profile_scale * options.time_scale;
   // Slow operations stop after a few times their share, so that one choice cannot eat the others' time.

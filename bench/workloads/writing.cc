@@ -140,6 +140,7 @@ LM_WORKLOAD(
      .min_pairs = 6,
      .max_pairs = 40,
      .seconds_quick = 0.2,
+     .hard_seconds = 2,
      .deadline_seconds = 180},
     MakeWorkload<StreamWrite>);
 
