@@ -2,8 +2,10 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <utility>
 
@@ -24,7 +26,8 @@ namespace {
 struct FuzzPlan {
   CommonOptions options;
   size_t steps = 120;
-  std::string file;  // of replay
+  std::string file;       // of replay
+  std::string c_program;  // of replay: where to write it
   std::string command;
 };
 
@@ -33,7 +36,8 @@ struct Checked {
   BackingSpec backing;
   FuzzOptions fuzz;
   FuzzProgram program;
-  std::string out;  // absolute; empty: nothing is saved
+  std::string out;        // absolute; empty: nothing is saved
+  std::string c_program;  // the same
 };
 
 Result<Checked> Check(const FuzzPlan& plan, bool replay) {
@@ -65,6 +69,9 @@ Result<Checked> Check(const FuzzPlan& plan, bool replay) {
   if (!plan.options.out.empty()) {
     checked.out = std::filesystem::absolute(plan.options.out).lexically_normal().string();
   }
+  if (!plan.c_program.empty()) {
+    checked.c_program = std::filesystem::absolute(plan.c_program).lexically_normal().string();
+  }
   return checked;
 }
 
@@ -72,6 +79,9 @@ Status EnterWorkspace(const Checked& checked) {
   InstallInterruptHandler();
   std::vector<std::string> needed = {std::filesystem::current_path().string()};
   if (!checked.out.empty()) needed.push_back(checked.out);
+  if (!checked.c_program.empty()) {
+    needed.push_back(std::filesystem::path(checked.c_program).parent_path().string());
+  }
   if (!checked.backing.directory.empty()) needed.push_back(checked.backing.directory);
   const std::vector<std::string> named = checked.instance.driver->NeededPaths(checked.instance.options);
   needed.insert(needed.end(), named.begin(), named.end());
@@ -91,6 +101,40 @@ Status Save(const Checked& checked, const FuzzPlan& plan, const FuzzFinding& fin
       fmt::format("# {}\n# {} on {}; found by program {} of: {}\n", finding.signature.ToText(),
                   checked.instance.name(), checked.backing.name(), finding.index, plan.command);
   return WriteFile(base + ".fuzz", head + ToText(finding.program));
+}
+
+// What stands at the head of the C program of a finding.
+std::string CProgramOf(const ExaminedInstance& instance, const FuzzFinding& finding,
+                       const UnionMount& mount) {
+  const std::string comment = fmt::format("{}\nfound with {} {} on {}\n\n{}\n{}", finding.signature.ToText(),
+                                          instance.instance.name(), instance.version, instance.backing.name(),
+                                          finding.detail, ToText(finding.program));
+  return ToC(finding.program, mount, comment, finding.signature.seen.find("dirlinks") != std::string::npos);
+}
+
+// The findings by what they show, so that one bug seen through many operations is read once.
+std::string Grouped(const std::vector<FuzzFinding>& findings) {
+  std::map<std::string, std::vector<std::string>> groups;
+  for (const FuzzFinding& finding : findings) {
+    const Signature& s = finding.signature;
+    groups[s.Group()].push_back(
+        fmt::format("{} {} ({} steps)", s.operation, s.target.origin, finding.program.steps.size()));
+  }
+  std::string text;
+  for (const auto& [group, ways] : groups) {
+    text += fmt::format("finding {}\n   ", group);
+    for (size_t i = 0; i < ways.size(); ++i) text += (i == 0 ? " by " : ", ") + ways[i];
+    text += "\n";
+  }
+  return text + fmt::format("{} findings in {} groups\n", findings.size(), groups.size());
+}
+
+std::string MedianSteps(const std::vector<FuzzFinding>& findings) {
+  if (findings.empty()) return "";
+  std::vector<size_t> steps;
+  for (const FuzzFinding& finding : findings) steps.push_back(finding.program.steps.size());
+  std::sort(steps.begin(), steps.end());
+  return fmt::format("median length of a finding's program: {} steps\n", steps[steps.size() / 2]);
 }
 
 int FuzzInside(const FuzzPlan& plan, const Checked& checked) {
@@ -113,8 +157,15 @@ int FuzzInside(const FuzzPlan& plan, const Checked& checked) {
       result->shrink_seconds);
   fmt::print("how often each operation met an object of each origin:\n{}", result->coverage.ToText());
   for (const auto& [cause, count] : result->accepted) fmt::print("accepted {} times: {}\n", count, cause);
-  for (const FuzzFinding& finding : result->findings) {
-    fmt::print("finding {} ({} steps)\n", finding.signature.ToText(), finding.program.steps.size());
+  fmt::print("{}{}", Grouped(result->findings), MedianSteps(result->findings));
+  if (!checked.out.empty()) {
+    for (const FuzzFinding& finding : result->findings) {
+      const std::string file = checked.out + "/findings/" + finding.file_name() + ".c";
+      if (Status s = WriteFile(file, CProgramOf(instance, finding, result->mount)); !s.ok())
+        return UsageError(s);
+    }
+    if (!result->findings.empty())
+      fmt::print("programs are in {}/findings: replay FILE.fuzz, or cc FILE.c\n", checked.out);
   }
   if (result->interrupted) return kExitInterrupted;
   return result->findings.empty() ? kExitPass : kExitFinding;
@@ -133,6 +184,10 @@ int ReplayInside(const Checked& checked) {
     return kExitPass;
   }
   const FuzzFinding& finding = replay->finding;
+  if (!checked.c_program.empty()) {
+    const Status s = WriteFile(checked.c_program, CProgramOf(instance, finding, replay->mount));
+    if (!s.ok()) return UsageError(s);
+  }
   fmt::print("{}\n{}", finding.signature.ToText(), finding.detail);
   if (finding.index < finding.program.steps.size()) {
     fmt::print("at step {}: {}\n", finding.index + 1, ToText(finding.program.steps[finding.index]));
@@ -181,6 +236,8 @@ void AddFuzzCommand(CLI::App& app, Invocation& invocation) {
 void AddReplayCommand(CLI::App& app, Invocation& invocation) {
   CLI::App* command = app.add_subcommand("replay", "run a program that fuzz saved once more");
   auto plan = std::make_shared<FuzzPlan>();
+  command->add_option("--c-program", plan->c_program,
+                      "write it as a C program of plain system calls, if it differs");
   command->add_option("FILE", plan->file, "findings/NAME.fuzz")->required();
   AddCommonFlags(*command, plan->options, kFlagDriver | kFlagBacking | kFlagExpected);
   command->get_option("--driver")->description("NAME[:k=v[,k=v]...]: the instance");

@@ -17,9 +17,9 @@ namespace layermark {
 struct FuzzState {
   uint64_t next_index = 0;
   FuzzResult result;
-  std::set<std::string> known;        // signatures that were judged
-  std::map<std::string, int> shrunk;  // effect on the tree -> how often it was worth shrinking
-  std::set<std::string> ignored;      // effects that are not looked at any more
+  std::set<std::string> known;  // signatures that were judged, of differences of trees without "+remount"
+  std::map<std::string, int> shrunk;  // such a signature -> how often it was worth shrinking
+  int64_t bad_stacks = 0;             // how often a driver did not take its layers
 };
 
 // Runs programs for `seconds` or until there is a new finding; changes `state`. REQUIRES: in a worker.

@@ -18,10 +18,13 @@ std::string EncodeState(const FuzzState& state) {
   out["accepted"] = state.result.accepted;
   out["known"] = state.known;
   out["shrunk"] = state.shrunk;
-  out["ignored"] = state.ignored;
+  out["bad_stacks"] = state.bad_stacks;
   out["coverage"] = json::object();
   for (const auto& [key, count] : state.result.coverage.counts())
     out["coverage"][key] = {count.ran, count.deviated};
+  const UnionMount& mount = state.result.mount;
+  out["mount"] = {
+      {"kind", static_cast<int>(mount.kind)}, {"program", mount.program}, {"options", mount.options}};
   out["findings"] = json::array();
   for (const FuzzFinding& finding : state.result.findings) {
     const Signature& s = finding.signature;
@@ -49,10 +52,14 @@ Status DecodeState(const std::string& text, FuzzState& state) {
   out.result.accepted = in.at("accepted").get<std::map<std::string, int64_t>>();
   out.known = in.at("known").get<std::set<std::string>>();
   out.shrunk = in.at("shrunk").get<std::map<std::string, int>>();
-  out.ignored = in.at("ignored").get<std::set<std::string>>();
+  out.bad_stacks = in.at("bad_stacks").get<int64_t>();
   for (const auto& [key, count] : in.at("coverage").items()) {
     out.result.coverage.Set(key, {count.at(0).get<int64_t>(), count.at(1).get<int64_t>()});
   }
+  const json& mount = in.at("mount");
+  out.result.mount.kind = static_cast<UnionMount::Kind>(mount.at("kind").get<int>());
+  out.result.mount.program = mount.at("program").get<std::string>();
+  out.result.mount.options = mount.at("options").get<std::vector<std::string>>();
   for (const json& f : in.at("findings")) {
     FuzzFinding finding;
     finding.signature.operation = f.at("operation").get<std::string>();

@@ -15,7 +15,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr double kBatchSeconds = 3;
-constexpr auto kDeadline = std::chrono::seconds(45);  // a batch, and the shrinking of what it finds
+constexpr auto kDeadline = std::chrono::seconds(90);  // a batch, and the shrinking of what it finds
 constexpr int kMaxDeaths = 5;                         // in a row: then nothing but deaths is to be had
 
 // What a dead worker left on the backing; its mounts went with its namespace.
@@ -168,14 +168,22 @@ Result<ReplayResult> Replay(const ExaminedInstance& instance, const FuzzProgram&
       journal.Add(program.steps[i]);
       Outcome outcome;
       result = (*arena)->Run(program.steps[i], i, &outcome);
-      outcomes.push_back(std::move(outcome));
+      if (result.ok() && !result->has_value()) outcomes.push_back(std::move(outcome));
     }
     journal.End();
+    Result<std::optional<Mismatch>> end = (*arena)->Finish(program.steps.size());
+    if (result.ok() && !result->has_value()) result = std::move(end);
     if (Status s = (*arena)->Discard(); result.ok() && !s.ok()) return "error " + s.ToString();
     if (!result.ok()) return "error " + result.status().ToString();
+    state.result.mount = UnionMountOf((*arena)->mounts());
     if (result->has_value()) {
-      state.result.findings.push_back(
-          {SignatureOf(program, **result, outcomes), program, Describe(**result), (*result)->step});
+      // Of several differences the first that is not accepted.
+      const std::vector<Signature> all = SignaturesOf(program, **result, outcomes);
+      Signature chosen = all[0];
+      for (auto it = all.rbegin(); it != all.rend(); ++it) {
+        if (FindAccepted(expected, instance, *it) == nullptr) chosen = *it;
+      }
+      state.result.findings.push_back({chosen, program, Describe(**result), (*result)->step});
     }
     return EncodeState(state);
   };
@@ -189,6 +197,7 @@ Result<ReplayResult> Replay(const ExaminedInstance& instance, const FuzzProgram&
       ours = Internal(answer.text.substr(6));
     } else if (answer.status.success() && DecodeState(answer.text, state).ok()) {
       replay.differs = !state.result.findings.empty();
+      replay.mount = state.result.mount;
       if (replay.differs) replay.finding = state.result.findings[0];
     } else if (std::optional<FuzzFinding> finding = FindingOf(journal, answer.status)) {
       replay.differs = true;

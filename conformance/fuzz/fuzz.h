@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "conformance/fuzz/c_program.h"
 #include "conformance/fuzz/finding.h"
 #include "conformance/fuzz/generator.h"
 #include "scenario/examine.h"
@@ -36,6 +37,7 @@ struct FuzzResult {
   Coverage coverage;
   std::map<std::string, int64_t> accepted;  // signature -> how often, with its cause
   std::vector<FuzzFinding> findings;
+  UnionMount mount;  // how the driver's mounts are made without it, for C programs
   bool interrupted = false;
 };
 
@@ -48,6 +50,7 @@ struct ReplayResult {
   bool accepted = false;
   std::string cause;  // of an accepted deviation
   FuzzFinding finding;
+  UnionMount mount;
 };
 // Runs one program once, in a worker.
 Result<ReplayResult> Replay(const ExaminedInstance& instance, const FuzzProgram& program,
