@@ -12,6 +12,7 @@
 #include "cli/commands.h"
 #include "cli/session.h"
 #include "cli/terminal_progress.h"
+#include "conformance/fuzz/calls.h"
 #include "conformance/fuzz/fuzz.h"
 #include "conformance/fuzz/program_text.h"
 #include "core/sys/fd.h"
@@ -36,6 +37,7 @@ struct Checked {
   BackingSpec backing;
   FuzzOptions fuzz;
   FuzzProgram program;
+  std::string calls;      // instead of it
   std::string out;        // absolute; empty: nothing is saved
   std::string c_program;  // the same
 };
@@ -62,9 +64,14 @@ Result<Checked> Check(const FuzzPlan& plan, bool replay) {
   LM_ASSIGN(checked.fuzz.expected, LoadExpectedFailures(plan.options.expected));
   if (replay) {
     LM_ASSIGN(const std::string text, ReadFile(plan.file, size_t{64} << 20));
-    Result<FuzzProgram> program = ParseFuzzProgram(text);
-    if (!program.ok()) return program.status().WithContext(plan.file);
-    checked.program = std::move(*program);
+    if (IsCallProgram(text)) {
+      if (Status s = ParseCallProgram(text).status(); !s.ok()) return s.WithContext(plan.file);
+      checked.calls = text;
+    } else {
+      Result<FuzzProgram> program = ParseFuzzProgram(text);
+      if (!program.ok()) return program.status().WithContext(plan.file);
+      checked.program = std::move(*program);
+    }
   }
   if (!plan.options.out.empty()) {
     checked.out = std::filesystem::absolute(plan.options.out).lexically_normal().string();
@@ -91,7 +98,7 @@ Status EnterWorkspace(const Checked& checked) {
 }
 
 std::string FindingText(const FuzzFinding& finding) {
-  return fmt::format("{}\n{}{}", finding.signature.ToText(), finding.detail, ToText(finding.program));
+  return fmt::format("{}\n{}{}", finding.signature.ToText(), finding.detail, finding.Text());
 }
 
 Status Save(const Checked& checked, const FuzzPlan& plan, const FuzzFinding& finding) {
@@ -100,7 +107,7 @@ Status Save(const Checked& checked, const FuzzPlan& plan, const FuzzFinding& fin
   std::string head =
       fmt::format("# {}\n# {} on {}; found by program {} of: {}\n", finding.signature.ToText(),
                   checked.instance.name(), checked.backing.name(), finding.index, plan.command);
-  return WriteFile(base + ".fuzz", head + ToText(finding.program));
+  return WriteFile(base + ".fuzz", head + finding.Text());
 }
 
 // What stands at the head of the C program of a finding.
@@ -108,7 +115,7 @@ std::string CProgramOf(const ExaminedInstance& instance, const FuzzFinding& find
                        const UnionMount& mount) {
   const std::string comment = fmt::format("{}\nfound with {} {} on {}\n\n{}\n{}", finding.signature.ToText(),
                                           instance.instance.name(), instance.version, instance.backing.name(),
-                                          finding.detail, ToText(finding.program));
+                                          finding.detail, finding.Text());
   return ToC(finding.program, mount, comment, finding.signature.seen.find("dirlinks") != std::string::npos);
 }
 
@@ -118,7 +125,7 @@ std::string Grouped(const std::vector<FuzzFinding>& findings) {
   for (const FuzzFinding& finding : findings) {
     const Signature& s = finding.signature;
     groups[s.Group()].push_back(
-        fmt::format("{} {} ({} steps)", s.operation, s.target.origin, finding.program.steps.size()));
+        fmt::format("{} {} ({} steps)", s.operation, s.target.origin, finding.steps()));
   }
   std::string text;
   for (const auto& [group, ways] : groups) {
@@ -132,7 +139,7 @@ std::string Grouped(const std::vector<FuzzFinding>& findings) {
 std::string MedianSteps(const std::vector<FuzzFinding>& findings) {
   if (findings.empty()) return "";
   std::vector<size_t> steps;
-  for (const FuzzFinding& finding : findings) steps.push_back(finding.program.steps.size());
+  for (const FuzzFinding& finding : findings) steps.push_back(finding.steps());
   std::sort(steps.begin(), steps.end());
   return fmt::format("median length of a finding's program: {} steps\n", steps[steps.size() / 2]);
 }
@@ -151,15 +158,17 @@ int FuzzInside(const FuzzPlan& plan, const Checked& checked) {
   if (!result.ok()) return UsageError(result.status());
   if (!saved.ok()) return UsageError(saved);
   fmt::print(
-      "{} on {}, seed {}: {} programs, {} steps, {:.0f} steps/s ({:.1f} s, and {:.1f} s of shrinking)\n",
+      "{} on {}, seed {}: {} programs, {} steps, {:.0f} steps/s ({:.1f} s, and {:.1f} s of shrinking), {} "
+      "calls\n",
       instance.instance.name(), instance.backing.name(), checked.fuzz.seed, result->programs, result->steps,
       static_cast<double>(result->steps) / std::max(result->seconds, 0.001), result->seconds,
-      result->shrink_seconds);
+      result->shrink_seconds, result->calls);
   fmt::print("how often each operation met an object of each origin:\n{}", result->coverage.ToText());
   for (const auto& [cause, count] : result->accepted) fmt::print("accepted {} times: {}\n", count, cause);
   fmt::print("{}{}", Grouped(result->findings), MedianSteps(result->findings));
   if (!checked.out.empty()) {
     for (const FuzzFinding& finding : result->findings) {
+      if (!finding.calls.empty()) continue;  // there is nothing to call outside
       const std::string file = checked.out + "/findings/" + finding.file_name() + ".c";
       if (Status s = WriteFile(file, CProgramOf(instance, finding, result->mount)); !s.ok())
         return UsageError(s);
@@ -176,7 +185,9 @@ int ReplayInside(const Checked& checked) {
   const ExaminedInstance instance = Examine(checked.instance, checked.backing);
   if (!instance.available)
     return UsageError(instance.instance.name() + " cannot run here: " + instance.reason);
-  const Result<ReplayResult> replay = Replay(instance, checked.program, checked.fuzz.expected);
+  const Result<ReplayResult> replay = checked.calls.empty()
+                                          ? Replay(instance, checked.program, checked.fuzz.expected)
+                                          : ReplayCalls(instance, checked.calls, checked.fuzz.expected);
   if (Interrupted()) return kExitInterrupted;
   if (!replay.ok()) return UsageError(replay.status());
   if (!replay->differs) {
@@ -184,12 +195,12 @@ int ReplayInside(const Checked& checked) {
     return kExitPass;
   }
   const FuzzFinding& finding = replay->finding;
-  if (!checked.c_program.empty()) {
+  if (!checked.c_program.empty() && finding.calls.empty()) {
     const Status s = WriteFile(checked.c_program, CProgramOf(instance, finding, replay->mount));
     if (!s.ok()) return UsageError(s);
   }
   fmt::print("{}\n{}", finding.signature.ToText(), finding.detail);
-  if (finding.index < finding.program.steps.size()) {
+  if (finding.calls.empty() && finding.index < finding.program.steps.size()) {
     fmt::print("at step {}: {}\n", finding.index + 1, ToText(finding.program.steps[finding.index]));
   }
   if (replay->accepted) fmt::print("accepted: {}\n", replay->cause);

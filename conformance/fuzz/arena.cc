@@ -136,6 +136,7 @@ std::optional<Mismatch> Arena::LoadDriver(const std::vector<Layer>& layers) {
     if (!opened.ok()) return Failed("open", opened.status(), 0);
     subject_.emplace(std::move(*opened));
   }
+  taken_as_it_is_ = false;
   for (const Layer& layer : layers) {
     const std::string name = fmt::format("layer{}", ++serial_);
     const Status s = subject_->CommitLayer(name, chain_.empty() ? "" : chain_.back(), layer);
@@ -167,7 +168,7 @@ std::optional<Mismatch> Arena::Prepare(size_t index) {
   return std::nullopt;
 }
 
-Result<std::optional<Mismatch>> Arena::Begin(const std::vector<Layer>& layers) {
+Result<std::optional<Mismatch>> Arena::Begin(const std::vector<Layer>& layers, bool as_they_are) {
   LM_TRY(LoadReference(layers));
   plain_side_.Attach(reference_fd_.get(), began_ns_);
   std::string text;
@@ -181,8 +182,15 @@ Result<std::optional<Mismatch>> Arena::Begin(const std::vector<Layer>& layers) {
   }
   if (auto mismatch = Prepare(0)) return mismatch;
   loaded_ = text;
-  if (!fresh) return std::optional<Mismatch>();
-  return CompareTrees(0);
+  if (!fresh && as_they_are && taken_as_it_is_) return std::optional<Mismatch>();
+  as_it_is_.clear();
+  taken_as_it_is_ = false;
+  Result<std::optional<Mismatch>> found = CompareTrees(0);
+  if (!found.ok()) return found;
+  if (found->has_value() && (!as_they_are || (*found)->kind != Mismatch::Kind::kTree)) return found;
+  as_it_is_ = differing_;
+  taken_as_it_is_ = true;
+  return std::optional<Mismatch>();
 }
 
 Result<std::optional<Mismatch>> Arena::CompareTrees(size_t index, bool sockets) {
@@ -191,6 +199,7 @@ Result<std::optional<Mismatch>> Arena::CompareTrees(size_t index, bool sockets) 
 
 Result<std::optional<Mismatch>> Arena::CompareWith(int root_fd, size_t index, bool sockets) {
   masked_.clear();
+  differing_.clear();
   ManifestOptions what;
   what.holes = false;
   LM_ASSIGN(Manifest expected, ReadManifest(reference_fd_.get(), what));
@@ -210,6 +219,12 @@ Result<std::optional<Mismatch>> Arena::CompareWith(int root_fd, size_t index, bo
   mismatch.step = index;
   bool parted = false;
   for (Difference& d : differences) {
+    const std::string which = d.path + "\n" + d.field;
+    differing_.insert(which);
+    if (as_it_is_.contains(which)) {
+      masked_.insert(d.path);
+      continue;
+    }
     std::string effect = EffectOf(d, expected);
     if (mask_ && mask_(d, effect)) {
       masked_.insert(d.path);

@@ -57,7 +57,10 @@ class Arena {
 
   // Makes both sides ready. Layers equal to those of the last time are used again. A Status: our own side
   // failed, such as layers that do not apply to an ordinary directory (kInvalidArgument).
-  Result<std::optional<Mismatch>> Begin(const std::vector<Layer>& layers);
+  // Then the trees are compared. With `as_they_are` a driver that shows the layers otherwise is no mismatch:
+  // what differs then is how this stack is, and is no difference later, so that such a driver can be tested
+  // too.
+  Result<std::optional<Mismatch>> Begin(const std::vector<Layer>& layers, bool as_they_are = false);
   // Runs one step on both sides. `expected` is what the ordinary directory said.
   // REQUIRES: began. Compares the trees as a check does.
   Result<std::optional<Mismatch>> Check(size_t index) { return CompareTrees(index); }
@@ -91,6 +94,8 @@ class Arena {
   Backing* backing_ = nullptr;
   Mask mask_;
   std::set<std::string> masked_;
+  std::set<std::string> differing_, as_it_is_;  // "PATH\nFIELD"
+  bool taken_as_it_is_ = false;                 // as_it_is_ belongs to the layers that are loaded
   std::vector<layermark::Mount> mounts_;
   std::optional<Subject> subject_;
   std::string loaded_;              // the text of the layers that are committed

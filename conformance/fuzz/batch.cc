@@ -65,15 +65,25 @@ class Batch {
     Live live{{layers_, {}}, {}, OriginModel(layers_)};
     journal_.Begin(index, layers_);
     LookThrough(live.model);
-    Result<std::optional<Mismatch>> result = arena_.Begin(layers_);
-    if (result.status().code() == Code::kInvalidArgument || (result.ok() && result->has_value())) {
-      // A stack that does not apply, or that the driver shows otherwise: on with the next one.
+    Result<std::optional<Mismatch>> result = arena_.Begin(layers_, index % kProgramsPerStack != 0);
+    if (result.status().code() == Code::kInvalidArgument ||
+        (result.ok() && result->has_value() && (*result)->kind != Mismatch::Kind::kTree)) {
+      // A stack that does not apply, or that the driver does not take: on with the next one.
       journal_.End();
       LM_TRY(arena_.End());
       state_.next_index = (stack_ + 1) * kProgramsPerStack;
       ++state_.result.programs;
       ++state_.bad_stacks;
-      return result.ok() && !(*result)->stale ? Judge(live.program, **result, {}, index) : Status::Ok();
+      return result.ok() ? Judge(live.program, **result, {}, index) : Status::Ok();
+    }
+    if (result.ok() && result->has_value()) {
+      LM_TRY(JudgeLayers(live.program, **result, index));
+      LookThrough(live.model);
+      result = arena_.Begin(layers_, true);
+      if (result.ok() && result->has_value()) {
+        LM_TRY(arena_.End());
+        return Status::Ok();
+      }
     }
     int resumes = 0;
     int passed_over = 0;
@@ -104,6 +114,14 @@ class Batch {
     LM_TRY(end);
     ++state_.result.programs;
     return clean && end->has_value() ? Judge(live.program, **end, live.outcomes, index) : Status::Ok();
+  }
+
+  // A driver that shows its layers otherwise from the start: judged once, and then taken as it is.
+  Status JudgeLayers(FuzzProgram program, Mismatch mismatch, uint64_t index) {
+    LM_TRY(arena_.End());
+    if (mismatch.stale) return Status::Ok();
+    program.steps = {FuzzStep{}};
+    return Judge(std::move(program), std::move(mismatch), {}, index);
   }
 
   // Differences that are known are masked as the model of the program names them.
@@ -148,7 +166,7 @@ class Batch {
     live = Live{{layers_, {}}, {}, OriginModel(layers_)};
     journal_.Begin(index, layers_);
     LookThrough(live.model);
-    Result<std::optional<Mismatch>> result = arena_.Begin(layers_);
+    Result<std::optional<Mismatch>> result = arena_.Begin(layers_, true);
     for (size_t i = 0; result.ok() && !result->has_value() && i < steps.size(); ++i)
       result = RunStep(live, steps[i]);
     LM_TRY(result.status());
@@ -303,7 +321,7 @@ class Batch {
     OriginModel model(program.layers);
     arena_.SetMask(nullptr);
     if (look != Look::kAll) LookThrough(model);
-    Result<std::optional<Mismatch>> result = arena_.Begin(program.layers);
+    Result<std::optional<Mismatch>> result = arena_.Begin(program.layers, !AsksAboutLayers(program));
     for (size_t i = 0; result.ok() && !result->has_value() && i < program.steps.size(); ++i) {
       journal_.Add(program.steps[i]);
       Outcome expected;

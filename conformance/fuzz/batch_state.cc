@@ -11,6 +11,8 @@ using nlohmann::json;
 std::string EncodeState(const FuzzState& state) {
   json out;
   out["next_index"] = state.next_index;
+  out["next_calls"] = state.next_calls;
+  out["calls"] = state.result.calls;
   out["programs"] = state.result.programs;
   out["steps"] = state.result.steps;
   out["seconds"] = state.result.seconds;
@@ -35,6 +37,7 @@ std::string EncodeState(const FuzzState& state) {
                                {"seen", s.seen},
                                {"detail", finding.detail},
                                {"index", finding.index},
+                               {"calls", finding.calls},
                                {"program", ToText(finding.program)}});
   }
   return out.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -45,6 +48,8 @@ Status DecodeState(const std::string& text, FuzzState& state) {
   if (!in.is_object() || !in.contains("findings")) return Internal("a worker's answer is not a state");
   FuzzState out;
   out.next_index = in.at("next_index").get<uint64_t>();
+  out.next_calls = in.at("next_calls").get<uint64_t>();
+  out.result.calls = in.at("calls").get<int64_t>();
   out.result.programs = in.at("programs").get<int64_t>();
   out.result.steps = in.at("steps").get<int64_t>();
   out.result.seconds = in.at("seconds").get<double>();
@@ -69,6 +74,7 @@ Status DecodeState(const std::string& text, FuzzState& state) {
     finding.signature.seen = f.at("seen").get<std::string>();
     finding.detail = f.at("detail").get<std::string>();
     finding.index = f.at("index").get<uint64_t>();
+    finding.calls = f.at("calls").get<std::string>();
     LM_ASSIGN(finding.program, ParseFuzzProgram(f.at("program").get<std::string>()));
     out.result.findings.push_back(std::move(finding));
   }

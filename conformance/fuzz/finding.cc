@@ -7,6 +7,8 @@
 #include <map>
 #include <sstream>
 
+#include "conformance/fuzz/program_text.h"
+
 namespace layermark {
 namespace {
 
@@ -29,6 +31,15 @@ std::string Signature::CaseName() const {
 
 std::string Signature::Effect() const {
   return fmt::format("expected {}, seen {}", expected, seen);
+}
+
+std::string FuzzFinding::Text() const {
+  return calls.empty() ? layermark::ToText(program) : calls;
+}
+
+size_t FuzzFinding::steps() const {
+  if (calls.empty()) return program.steps.size();
+  return static_cast<size_t>(std::count(calls.begin(), calls.end(), '\n')) - 1;  // the head
 }
 
 std::string FuzzFinding::file_name() const {

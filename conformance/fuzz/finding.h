@@ -30,8 +30,11 @@ struct Signature {
 struct FuzzFinding {
   Signature signature;
   FuzzProgram program;
+  std::string calls;              // instead of `program`: calls of the contract, as text (calls.h)
   std::string detail;             // what differed, for people
   uint64_t index = 0;             // of the program that it was found with
+  std::string Text() const;       // what is saved and replayed
+  size_t steps() const;           // or calls
   std::string file_name() const;  // "rename-lower-directory-ok-EXDEV", without an ending
 };
 

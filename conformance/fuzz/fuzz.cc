@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "conformance/fuzz/batch.h"
+#include "conformance/fuzz/calls.h"
 #include "conformance/fuzz/program_text.h"
 #include "scenario/worker.h"
 
@@ -89,8 +90,11 @@ class Session {
   WorkerJob Job(double seconds) {
     WorkerJob job;
     job.deadline = kDeadline + instance_.instance.driver->call_deadline(instance_.instance.options);
-    job.body = [this, seconds] {
-      const Status s = RunBatch(instance_, backing_, options_, seconds, journal_, state_);
+    // Every eighth worker makes calls of the contract instead.
+    const bool calls = ++jobs_ % 8 == 4;
+    job.body = [this, seconds, calls] {
+      const Status s = calls ? RunCallBatch(instance_, backing_, options_, seconds, state_)
+                             : RunBatch(instance_, backing_, options_, seconds, journal_, state_);
       return s.ok() ? EncodeState(state_) : "error " + s.ToString();
     };
     return job;
@@ -129,6 +133,7 @@ class Session {
   const std::function<void(const FuzzFinding&)>& found_;
   FuzzState state_;
   double told_ = 0;
+  int64_t jobs_ = 0;
 };
 
 }  // namespace
@@ -163,7 +168,7 @@ Result<ReplayResult> Replay(const ExaminedInstance& instance, const FuzzProgram&
     if (!arena.ok()) return "error " + arena.status().ToString();
     std::vector<Outcome> outcomes;
     journal.Begin(0, program.layers);
-    Result<std::optional<Mismatch>> result = (*arena)->Begin(program.layers);
+    Result<std::optional<Mismatch>> result = (*arena)->Begin(program.layers, !AsksAboutLayers(program));
     for (size_t i = 0; result.ok() && !result->has_value() && i < program.steps.size(); ++i) {
       journal.Add(program.steps[i]);
       Outcome outcome;
@@ -183,7 +188,7 @@ Result<ReplayResult> Replay(const ExaminedInstance& instance, const FuzzProgram&
       for (auto it = all.rbegin(); it != all.rend(); ++it) {
         if (FindAccepted(expected, instance, *it) == nullptr) chosen = *it;
       }
-      state.result.findings.push_back({chosen, program, Describe(**result), (*result)->step});
+      state.result.findings.push_back({chosen, program, "", Describe(**result), (*result)->step});
     }
     return EncodeState(state);
   };
@@ -204,6 +209,46 @@ Result<ReplayResult> Replay(const ExaminedInstance& instance, const FuzzProgram&
       replay.finding = std::move(*finding);
     } else {
       ours = Internal("the worker ended without an answer: " + answer.status.ToString());
+    }
+    return true;
+  }));
+  LM_TRY(ours);
+  if (replay.differs) {
+    if (const ExpectedFailure* accepted = FindAccepted(expected, instance, replay.finding.signature)) {
+      replay.accepted = true;
+      replay.cause = accepted->cause;
+    }
+  }
+  LM_TRY(backing.Close());
+  return replay;
+}
+
+Result<ReplayResult> ReplayCalls(const ExaminedInstance& instance, const std::string& calls,
+                                 const std::vector<ExpectedFailure>& expected) {
+  LM_ASSIGN(const CallProgram program, ParseCallProgram(calls));
+  LM_ASSIGN(Backing backing, Backing::Create(instance.backing));
+  WorkerJob job;
+  job.deadline = kDeadline + instance.instance.driver->call_deadline(instance.instance.options);
+  job.body = [&]() -> std::string {
+    SetUpFuzzProcess();
+    Result<std::optional<FuzzFinding>> found = RunCalls(instance, backing, program);
+    if (!found.ok()) return "error " + found.status().ToString();
+    FuzzState state;
+    if (*found) state.result.findings.push_back(std::move(**found));
+    return EncodeState(state);
+  };
+  ReplayResult replay;
+  Status ours;
+  std::vector<WorkerJob> jobs;
+  jobs.push_back(std::move(job));
+  LM_TRY(RunWorkers(std::move(jobs), 1, [&](const WorkerAnswer& answer) {
+    FuzzState state;
+    if (!answer.status.success() || !DecodeState(answer.text, state).ok()) {
+      ours = Internal(answer.text.empty() ? "the worker ended without an answer: " + answer.status.ToString()
+                                          : answer.text);
+    } else if (!state.result.findings.empty()) {
+      replay.differs = true;
+      replay.finding = state.result.findings[0];
     }
     return true;
   }));

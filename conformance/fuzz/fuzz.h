@@ -31,6 +31,7 @@ struct FuzzOptions {
 
 struct FuzzResult {
   int64_t programs = 0;
+  int64_t calls = 0;          // of the contract, held against the model
   int64_t steps = 0;          // on the driver; as many again on the ordinary directory
   double seconds = 0;         // of running programs
   double shrink_seconds = 0;  // of making findings small
@@ -52,7 +53,9 @@ struct ReplayResult {
   FuzzFinding finding;
   UnionMount mount;
 };
-// Runs one program once, in a worker.
+// Runs one program once, in a worker; or, of calls of the contract, the other.
+Result<ReplayResult> ReplayCalls(const ExaminedInstance& instance, const std::string& calls,
+                                 const std::vector<ExpectedFailure>& expected);
 Result<ReplayResult> Replay(const ExaminedInstance& instance, const FuzzProgram& program,
                             const std::vector<ExpectedFailure>& expected);
 

@@ -35,6 +35,9 @@ uint64_t DeriveSeed(uint64_t seed, uint64_t index, std::string_view purpose);
 class Coverage {
  public:
   void Ran(const FuzzStep& step, const OriginModel& model) { ++counts_[Key(step, model)].ran; }
+  void Called(const std::string& verb, const std::string& kind) {
+    ++counts_["call_" + verb + " " + kind + " snapshot call"].ran;
+  }
   void Deviated(const FuzzStep& step, const OriginModel& model) { ++counts_[Key(step, model)].deviated; }
   // Smaller is more wanted.
   double Cost(const FuzzStep& step, const OriginModel& model) const;

@@ -177,6 +177,10 @@ bool OnlyLooks(FuzzOp op) {
   }
 }
 
+bool AsksAboutLayers(const FuzzProgram& program) {
+  return program.steps.empty() || (program.steps.size() == 1 && program.steps[0].op == FuzzOp::kCheck);
+}
+
 Status CheckFuzzStep(const FuzzStep& s) {
   const FuzzOpRow& row = RowOf(s.op);
   auto bad = [&](const std::string& what) { return InvalidArgument(fmt::format("{}: {}", row.name, what)); };

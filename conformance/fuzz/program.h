@@ -162,6 +162,9 @@ struct FuzzProgram {
 // True for what changes neither the tree nor a descriptor's position.
 bool OnlyLooks(FuzzOp op);
 
+// True for a program that asks about its layers alone: nothing, or a check.
+bool AsksAboutLayers(const FuzzProgram& program);
+
 // kInvalidArgument for what could reach outside or go beyond the bounds.
 Status CheckFuzzStep(const FuzzStep& step);
 Status CheckLayerStep(const Step& step);
