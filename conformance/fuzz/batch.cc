@@ -18,6 +18,7 @@ using Clock = std::chrono::steady_clock;
 constexpr size_t kProgramsPerStack = 12;
 constexpr size_t kCheckEvery = 40;
 constexpr double kShrinkSeconds = 12;
+constexpr double kSlowShrinkSeconds = 40;  // of a driver whose calls start a program each
 constexpr int kRuns = 3;        // how often a program is run again before it counts as one that shows nothing
 constexpr int kMaxResumes = 8;  // how often a program goes on behind something that is known
 constexpr int kMaxPassedOver = 60;
@@ -32,7 +33,14 @@ class Batch {
  public:
   Batch(const ExaminedInstance& instance, const FuzzOptions& options, Arena& arena, Journal& journal,
         FuzzState& state)
-      : instance_(instance), options_(options), arena_(arena), journal_(journal), state_(state) {}
+      : instance_(instance),
+        options_(options),
+        arena_(arena),
+        journal_(journal),
+        state_(state),
+        shrink_seconds_(instance.instance.driver->call_deadline(instance.instance.options).count() > 0
+                            ? kSlowShrinkSeconds
+                            : kShrinkSeconds) {}
 
   Status Run(double seconds) {
     const size_t findings = state_.result.findings.size();
@@ -351,7 +359,7 @@ class Batch {
     };
     std::optional<FuzzProgram> small;
     for (int run = 0; run < kRuns && !small; ++run) {
-      if (shows(program)) small = Shrink(program, shows, [&] { return Since(began) < kShrinkSeconds; });
+      if (shows(program)) small = Shrink(program, shows, [&] { return Since(began) < shrink_seconds_; });
     }
     wanted_ = nullptr;
     return small;
@@ -365,6 +373,7 @@ class Batch {
   std::vector<Layer> layers_;
   uint64_t stack_ = 0;
   Clock::time_point began_;
+  const double shrink_seconds_;
   const Signature* wanted_ = nullptr;  // what is being shrunk: never masked
   std::vector<Outcome> again_;
   std::map<std::string, const ExpectedFailure*> accepted_;  // key -> what covers it, looked up once

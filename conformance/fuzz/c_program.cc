@@ -372,20 +372,22 @@ std::string ToC(const FuzzProgram& program, const UnionMount& mount, const std::
   std::string prelude = kCPrelude;
   const std::string marker = "SHOW_LINKS_OF_DIRECTORIES";
   prelude.replace(prelude.find(marker), marker.size(), directory_links ? "1" : "0");
-  out += prelude.substr(1) + "\n" + MountC(mount);
+  std::string body = MountC(mount);
   std::string table;
   int64_t made = 0;
   for (size_t i = 0; i < program.layers.size(); ++i) {
-    out += fmt::format("\nstatic void layer_{}(void) {{\n", i);
+    body += fmt::format("\nstatic void layer_{}(void) {{\n", i);
     made = 0;
     for (const Step& step : program.layers[i].steps())
-      out += LayerStepC(step, kDefaultMtimeNs + 1000 * made++);
-    out += "}\n";
+      body += LayerStepC(step, kDefaultMtimeNs + 1000 * made++);
+    body += "}\n";
     table += fmt::format("layer_{}, ", i);
   }
-  out += fmt::format("static void (*const layers[])(void) = {{{}0}};\n\nstatic void steps(void) {{\n", table);
-  for (size_t i = 0; i < program.steps.size(); ++i) out += StepC(program.steps[i], i + 1);
-  return out + "}\n" + kCMain;
+  body +=
+      fmt::format("static void (*const layers[])(void) = {{{}0}};\n\nstatic void steps(void) {{\n", table);
+  for (size_t i = 0; i < program.steps.size(); ++i) body += StepC(program.steps[i], i + 1);
+  body += std::string("}\n") + kCMain;
+  return out + HelpersFor(prelude.substr(1), body) + "\n" + body;
 }
 
 }  // namespace layermark

@@ -7,6 +7,7 @@
 #define LAYERMARK_CONFORMANCE_FUZZ_C_PROGRAM_H_
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "conformance/fuzz/program.h"
@@ -33,6 +34,9 @@ UnionMount UnionMountOf(const std::vector<layermark::Mount>& mounts);
 // directories are what differs, which are else left out because 1 is right as well.
 std::string ToC(const FuzzProgram& program, const UnionMount& mount, const std::string& comment,
                 bool directory_links = false);
+
+// The prelude with those of its helpers that `program` names, and those that they name.
+std::string HelpersFor(std::string_view prelude, std::string_view program);
 
 extern const char* const kCPrelude;  // includes and helpers
 extern const char* const kCMain;

@@ -16,8 +16,10 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr double kBatchSeconds = 3;
-constexpr auto kDeadline = std::chrono::seconds(90);  // a batch, and the shrinking of what it finds
-constexpr int kMaxDeaths = 5;                         // in a row: then nothing but deaths is to be had
+constexpr double kSlowBatchSeconds = 25;               // of a driver whose calls start a program each
+constexpr auto kDeadline = std::chrono::seconds(120);  // a batch, and the shrinking of what it finds
+constexpr double kHangSeconds = 20;                    // a worker whose step is younger was only slow
+constexpr int kMaxDeaths = 5;                          // in a row: then nothing but deaths is to be had
 
 // What a dead worker left on the backing; its mounts went with its namespace.
 void TidyUp(const Backing& backing) {
@@ -64,7 +66,7 @@ class Session {
     const auto passed = [&] { return std::chrono::duration<double>(Clock::now() - began).count(); };
     int deaths = 0;
     while (passed() < options_.budget_seconds && deaths < kMaxDeaths) {
-      const double seconds = std::clamp(options_.budget_seconds - passed(), 0.2, kBatchSeconds);
+      const double seconds = std::clamp(options_.budget_seconds - passed(), 0.2, BatchSeconds());
       bool died = false;
       Status ours;
       const Status s = RunWorkers({Job(seconds)}, 1, [&](const WorkerAnswer& answer) {
@@ -87,6 +89,11 @@ class Session {
   FuzzState& state() { return state_; }
 
  private:
+  double BatchSeconds() const {
+    const bool slow = instance_.instance.driver->call_deadline(instance_.instance.options).count() > 0;
+    return slow ? kSlowBatchSeconds : kBatchSeconds;
+  }
+
   WorkerJob Job(double seconds) {
     WorkerJob job;
     job.deadline = kDeadline + instance_.instance.driver->call_deadline(instance_.instance.options);
@@ -106,6 +113,7 @@ class Session {
     *died = !answer.status.success() || !DecodeState(answer.text, state_).ok();
     if (*died) {
       state_.next_index = journal_.index() + 1;
+      if (answer.status.timed_out && journal_.IdleSeconds() < kHangSeconds) return Status::Ok();
       std::optional<FuzzFinding> finding = FindingOf(journal_, answer.status);
       if (!finding) return Internal("a worker ended without an answer: " + answer.status.ToString());
       if (FindAccepted(options_.expected, instance_, finding->signature) == nullptr &&

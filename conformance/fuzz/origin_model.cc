@@ -223,7 +223,9 @@ void OriginModel::Note(const std::string& path, const std::string& operation, co
 }
 
 void OriginModel::Apply(const FuzzStep& s, const Outcome& outcome) {
-  if (outcome.error != 0 || OnlyLooks(s.op)) return ApplyChange(s, outcome);
+  const bool looks = OnlyLooks(s.op) || s.op == FuzzOp::kFdRead || s.op == FuzzOp::kLock ||
+                     s.op == FuzzOp::kSeek || outcome.seen == "nothing";
+  if (outcome.error != 0 || looks) return ApplyChange(s, outcome);
   const FuzzOpRow& row = RowOf(s.op);
   const std::string operation = row.name;
   const Target target = TargetOf(s);
