@@ -37,6 +37,8 @@ struct InodeFormula {
   enum class Stores {
     kOwnLayer,  // the entries of its own layer; whiteouts as `whiteouts` says
     kFullTree,  // every file and directory that it shows
+    kLinkFarm,  // every directory that it shows; of other entries those of its own layer
+    kImage,     // one file, whatever the layer holds: counted in per_snapshot
   };
   enum class Whiteouts {
     kNone,

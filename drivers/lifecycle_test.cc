@@ -65,7 +65,12 @@ class ExpectedInodes {
       count_ += InodeCount(after);
       return;
     }
+    if (formula_.stores == InodeFormula::Stores::kImage) return;
+    const bool farm = formula_.stores == InodeFormula::Stores::kLinkFarm;
     std::set<std::string> inodes;
+    for (const auto& [path, entry] : after.entries) {
+      if (farm && entry.type == FileType::kDirectory) inodes.insert(path);
+    }
     for (const std::string& path : OwnPaths(before, after, made)) {
       const std::string& group = after.entries.at(path).link_group;
       inodes.insert(group.empty() ? path : group);
@@ -246,6 +251,7 @@ TEST_P(LifecycleTest, RemovedSnapshotsGiveEverythingBack) {
 TEST_P(LifecycleTest, InodesAreAsTheFormulaSays) {
   const InodeFormula formula = GetParam()->inode_formula({});
   EXPECT_EQ(*world_->WalkedInodes(), formula.per_store);
+  if (formula.explanation.empty()) return;  // the driver foretells no more
   // Directories that each layer makes.
   const std::vector<std::set<std::string>> made = {
       {"a", "a/b", "c", "d", "d/e"}, {"c", "n", "n/m", "a/inside"}, {}};

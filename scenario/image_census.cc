@@ -187,6 +187,7 @@ void Census::CountTree(LayerCensus* row) const {
     open.pop_back();
     if (!seen.insert(at).second) continue;
     row->tree_bytes += inodes_[at].bytes;
+    if (inodes_[at].type == '5') ++row->tree_directories;
     for (const auto& [name, child] : inodes_[at].entries) open.push_back(child);
   }
   row->tree_inodes = static_cast<int64_t>(seen.size());
@@ -195,6 +196,7 @@ void Census::CountTree(LayerCensus* row) const {
     if (!seen.contains(inode)) continue;
     ++row->layer_inodes;
     row->layer_bytes += inodes_[inode].bytes;
+    if (inodes_[inode].type == '5') ++row->layer_directories;
   }
 }
 

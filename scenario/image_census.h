@@ -18,11 +18,13 @@ struct LayerCensus {
   // The full tree after layers 0..i: distinct inodes, its root included; bytes of its distinct regular files.
   int64_t tree_inodes = 0;
   int64_t tree_bytes = 0;
+  int64_t tree_directories = 0;  // of tree_inodes
   // The layer alone: the root, every directory on the way to an entry, a hidden name or a link's target,
   // listed or not, and every object that an entry makes; hard links count once, a lower file that gets a new
   // name counts too. Markers do not count. Bytes of its distinct regular files.
   int64_t layer_inodes = 0;
   int64_t layer_bytes = 0;
+  int64_t layer_directories = 0;  // of layer_inodes
   // Markers in the tar.
   int64_t whiteouts = 0;
   int64_t opaques = 0;

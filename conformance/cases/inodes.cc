@@ -89,7 +89,11 @@ int64_t FilesCopiedByRemovals(const Manifest& before, const std::vector<TarListE
 
 int64_t Foretold(const InodeFormula& formula, const LayerCensus& census, const Manifest& before,
                  const Manifest& after, const std::vector<TarListEntry>& tar) {
+  if (formula.stores == InodeFormula::Stores::kImage) return formula.per_snapshot;
   if (formula.stores == InodeFormula::Stores::kFullTree) return formula.per_snapshot + census.tree_inodes;
+  if (formula.stores == InodeFormula::Stores::kLinkFarm) {
+    return formula.per_snapshot + census.tree_directories + census.layer_inodes - census.layer_directories;
+  }
   int64_t count = formula.per_snapshot + census.layer_inodes;
   if (formula.whiteouts == InodeFormula::Whiteouts::kOneEach) count += census.hidden_names;
   if (formula.whiteouts == InodeFormula::Whiteouts::kOneShared)

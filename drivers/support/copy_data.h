@@ -16,6 +16,7 @@ enum class CopyMethod {
   kBytes,          // read and write: nothing is ever shared
   kCopyFileRange,  // the file system may share extents; bytes where it cannot
   kReflink,        // FICLONE: the file system shares extents, or the copy fails with its errno
+  kHardLink,       // everything but a directory becomes a further name of the source's inode
 };
 
 class FileCopier {

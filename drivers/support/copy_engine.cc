@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sched.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -24,6 +23,7 @@
 #include <vector>
 
 #include "core/sys/fd.h"
+#include "drivers/support/open_below.h"
 
 namespace layermark {
 namespace {
@@ -48,31 +48,6 @@ struct Directory {
   std::string path;  // relative to the root; "" is the root
   Attributes attributes;
 };
-
-Result<Fd> OpenStep(int base, const std::string& path, int flags) {
-  struct open_how how = {};
-  how.flags = static_cast<uint64_t>(flags | O_CLOEXEC | O_NOFOLLOW);
-  // RESOLVE_NO_XDEV: what is mounted below the source is no part of it.
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
-  long fd = syscall(SYS_openat2, base, path.c_str(), &how, sizeof how);
-  if (fd < 0 && errno == EPERM && (flags & O_NOATIME) != 0) return OpenStep(base, path, flags & ~O_NOATIME);
-  if (fd < 0) return Status::Errno("openat2", path, errno);
-  return Fd(static_cast<int>(fd));
-}
-
-// Opens the directory `path` below `root`; a path longer than the kernel takes goes in several steps.
-Result<Fd> OpenDirectory(int root, std::string_view path, int flags) {
-  flags |= O_RDONLY | O_DIRECTORY;
-  Fd base;
-  while (path.size() >= PATH_MAX) {
-    size_t cut = path.rfind('/', PATH_MAX - 1);
-    if (cut == std::string_view::npos) return Status::Errno("openat2", path, ENAMETOOLONG);
-    LM_ASSIGN(base, OpenStep(base.valid() ? base.get() : root, std::string(path.substr(0, cut)),
-                             O_PATH | O_DIRECTORY));
-    path.remove_prefix(cut + 1);
-  }
-  return OpenStep(base.valid() ? base.get() : root, path.empty() ? "." : std::string(path), flags);
-}
 
 // The first name of each inode that has several, so that the others become links to it.
 class LinkTable {
@@ -200,6 +175,7 @@ class Worker {
   Status CopyDirectory(const Directory& directory);
   Status ReadNames(int fd);
   Status CopyEntry(const Name& entry, const char* name);
+  Status LinkToSource(const char* name);
   Status CopyRegular(const char* name);
   Status CopyOther(const char* name);
   Status MakeSymlink(const char* name, const struct stat& st);
@@ -239,8 +215,8 @@ void Worker::Run() {
 }
 
 Status Worker::CopyDirectory(const Directory& directory) {
-  LM_ASSIGN(Fd from, OpenDirectory(job_.from, directory.path, O_NOATIME));
-  LM_ASSIGN(Fd to, OpenDirectory(job_.to, directory.path, 0));
+  LM_ASSIGN(Fd from, OpenBelow(job_.from, directory.path, O_NOATIME));
+  LM_ASSIGN(Fd to, OpenBelow(job_.to, directory.path, 0));
   path_ = &directory.path;
   from_ = from.get();
   to_ = to.get();
@@ -288,7 +264,16 @@ Status Worker::ReadNames(int fd) {
 }
 
 Status Worker::CopyEntry(const Name& entry, const char* name) {
+  if (job_.method == CopyMethod::kHardLink && entry.type != DT_DIR && entry.type != DT_UNKNOWN)
+    return LinkToSource(name);
   return entry.type == DT_REG ? CopyRegular(name) : CopyOther(name);
+}
+
+Status Worker::LinkToSource(const char* name) {
+  // Not across a mount, and not through a symlink: a link to a symlink is one more name of the symlink.
+  if (linkat(from_, name, to_, name, 0) != 0) return Status::Errno("linkat", "", errno);
+  ++counts_.links;
+  return Status::Ok();
 }
 
 Status Worker::CopyRegular(const char* name) {
@@ -323,6 +308,7 @@ Status Worker::CopyRegular(const char* name) {
 Status Worker::CopyOther(const char* name) {
   struct stat st;
   if (fstatat(from_, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return Status::Errno("fstatat", "", errno);
+  if (!S_ISDIR(st.st_mode) && job_.method == CopyMethod::kHardLink) return LinkToSource(name);
   if (S_ISREG(st.st_mode)) return CopyRegular(name);  // a file system that leaves d_type open
   if (S_ISDIR(st.st_mode)) {
     // Without set-gid and sticky until it is filled: set-gid would give its group to what is made in it.
@@ -383,7 +369,7 @@ Result<bool> Worker::LinkInstead(const char* name, const struct stat& st) {
   if (first->size() < PATH_MAX) {
     if (linkat(job_.to, first->c_str(), to_, name, 0) != 0) return Status::Errno("linkat", *first, errno);
   } else {
-    LM_ASSIGN(Fd directory, OpenDirectory(job_.to, parent, 0));
+    LM_ASSIGN(Fd directory, OpenBelow(job_.to, parent, 0));
     if (linkat(directory.get(), last, to_, name, 0) != 0) return Status::Errno("linkat", *first, errno);
   }
   ++counts_.links;
@@ -417,8 +403,8 @@ int ThreadCount(int wanted) {
 
 Result<CopyCounts> CopyTree(int from_root_fd, int to_root_fd, const CopyOptions& options) {
   // The caller's descriptors may be O_PATH, which fchmod and the rest do not take.
-  LM_ASSIGN(Fd from, OpenDirectory(from_root_fd, "", O_NOATIME));
-  LM_ASSIGN(Fd to, OpenDirectory(to_root_fd, "", 0));
+  LM_ASSIGN(Fd from, OpenBelow(from_root_fd, "", O_NOATIME));
+  LM_ASSIGN(Fd to, OpenBelow(to_root_fd, "", 0));
   Job job;
   job.from = from.get();
   job.to = to.get();

@@ -5,6 +5,9 @@
 // and sockets, and the root directory's own attributes. Symlinks are never followed; any depth and any name.
 // A mount below the source is an error (EXDEV), not content.
 //
+// With CopyMethod::kHardLink only directories are made; all else is linked to the source's inode, the same
+// file in both trees (EXDEV where they are on two file systems, EMLINK where an inode takes no more names).
+//
 // Cost: about nine system calls for a file of up to 256 KiB; memory for one directory's names per thread and
 // one record per inode with several names. Each thread has at most six descriptors open, however deep the
 // tree.
@@ -33,8 +36,8 @@ struct CopyCounts {
   int64_t files = 0;        // distinct regular files
   int64_t symlinks = 0;     // likewise
   int64_t specials = 0;     // devices, fifos, sockets
-  int64_t links = 0;        // further names of an inode that was copied already
-  int64_t data_bytes = 0;   // bytes in data segments; holes are not counted
+  int64_t links = 0;  // further names of an inode that was copied already; kHardLink: of one of the source
+  int64_t data_bytes = 0;  // bytes in data segments; holes are not counted
 };
 
 // Copies what is below the directory `from_root_fd` into the directory `to_root_fd`, and the attributes of

@@ -20,7 +20,7 @@ Status UnionMechanism::Create(const StoredSnapshot& snapshot) {
   // Before its work directory and removed after it: what has a number and no record is found after a crash.
   LM_TRY(MakeDirectory(snapshot.directory, 0755));
   if (!has_parent) return Status::Ok();
-  LM_TRY(MakeDirectory(WorkOf(snapshot.directory), 0700));
+  if (style_.has_work) LM_TRY(MakeDirectory(WorkOf(snapshot.directory), 0700));
   // The topmost layer's root is the one that the union shows.
   return CopyRootAttributes(snapshot.parent_directories[0], snapshot.directory,
                             style_.private_xattr_prefixes);
@@ -35,6 +35,7 @@ Result<std::vector<Mount>> UnionMechanism::Mounts(const StoredSnapshot& snapshot
   spec.lowers = parents;
   if (!view) {
     spec.upper = snapshot.directory;
+    if (!style_.has_work) return style_.mounts(spec);
     spec.work = WorkOf(snapshot.directory);
     // Missing only after a Commit that ended between sealing and its record.
     if (!Exists(spec.work)) LM_TRY(MakeDirectory(spec.work, 0700));

@@ -1,11 +1,11 @@
 // UnionMechanism: the storage of drivers that stack directories by a union mount.
 //
-//   snapshots/ID/fs     the snapshot's own layer (the upper directory while it is active)
-//   snapshots/ID/work   the union's work directory; active snapshots with a parent only
+//   snapshots/ID        the snapshot's own layer (the upper directory while it is active)
+//   snapshots/ID.work   the union's work directory, where it has one; active snapshots with a parent only
 //
-// Shapes of mounts: without parent a bind mount of fs; an active snapshot with parents the union of the
-// parents' fs below its own; a view of one layer a read-only bind mount of that layer; of more layers a union
-// without upper directory. Such a view stores nothing.
+// Shapes of mounts: without parent a bind mount of the layer; an active snapshot with parents the union of
+// the parents' layers below its own; a view of one layer a read-only bind mount of that layer; of more layers
+// a union without upper directory. Such a view stores nothing.
 #ifndef LAYERMARK_DRIVERS_SUPPORT_UNION_MECHANISM_H_
 #define LAYERMARK_DRIVERS_SUPPORT_UNION_MECHANISM_H_
 
@@ -20,7 +20,8 @@ namespace layermark {
 
 struct UnionStyle {
   // The union mount of these directories; spec.upper is empty for a read-only one.
-  std::function<std::vector<Mount>(const StackSpec& spec)> mounts;
+  std::function<Result<std::vector<Mount>>(const StackSpec& spec)> mounts;
+  bool has_work = true;  // false: spec.work is empty
   // Makes a used work directory fit for the next mount. May be empty.
   std::function<Status(const std::string& work)> refresh_work;
   // Extended attributes with these prefixes belong to the union and are not a root directory's own.
