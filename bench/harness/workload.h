@@ -110,6 +110,19 @@ struct ParamValues {
   std::vector<std::string> smoke, quick, full;  // by --profile
 };
 
+// Which clock the gate reads. CPU time of the thread is the quieter one where the operation waits for a
+// journal; it does not see a daemon, so that a driver with one is gated on wall time whatever is said here.
+enum class GateClock { kWall, kCpu };
+
+// What the gate makes of a workload (docs/gate.md). One that is gated has a short operation, and a set-up
+// that is short too: each block of the gate makes it afresh.
+struct GateDeclaration {
+  std::vector<Params>
+      choices{};  // the parameters that are gated; {{}}: gated, and has none; empty: not gated
+  GateClock clock = GateClock::kWall;
+  int max_pairs = 400;  // that one set-up has room for
+};
+
 struct WorkloadInfo {
   std::string family;    // the file's name: "copy_up"
   std::string summary;   // one line
@@ -129,6 +142,7 @@ struct WorkloadInfo {
   // length the image decides.
   double hard_seconds = 0;
   int deadline_seconds = 120;
+  GateDeclaration gate{};
   std::string name{};  // filled in by the registration
 };
 

@@ -190,7 +190,8 @@ LM_WORKLOAD(
      .raw_twin = "the launcher on a bind mount of the unpacked image",
      .min_pairs = 10,
      .max_pairs = 200,
-     .seconds_quick = 1.0},
+     .seconds_quick = 1.0,
+     .gate = {.choices = {{{"parallel", "1"}}}}},
     MakeWorkload<ContainerStart>);
 
 }  // namespace

@@ -89,7 +89,8 @@ LM_WORKLOAD(
      .params = {{"containers", {{"1", "10"}, {"1", "10", "50"}, {"1", "10", "50", "100"}}}},
      .operation = "prepare, mount, write 4 KiB, unmount; N times",
      .backing_bytes = int64_t{8} << 30,
-     .backing_inodes = 400000},
+     .backing_inodes = 400000,
+     .gate = {.choices = {{{"containers", "10"}}}}},
     MakeWorkload<SharingContainers>);
 
 class SharingImages : public FixtureWorkload {
@@ -142,7 +143,8 @@ LM_WORKLOAD(
      .params = {{"images", {{"5"}, {"5"}, {"5", "20"}}}},
      .operation = "unpack the base, commit N layers on it",
      .backing_bytes = int64_t{8} << 30,
-     .backing_inodes = 400000},
+     .backing_inodes = 400000,
+     .gate = {.choices = {{{"images", "5"}}}}},
     MakeWorkload<SharingImages>);
 
 }  // namespace
