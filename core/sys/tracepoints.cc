@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
+#include <charconv>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -113,7 +114,17 @@ struct Known {
   uint16_t id = 0;
   bool is_sys_enter = false;
   std::vector<TracepointFormat::Field> fields;
+  std::vector<uint64_t> detailed;
 };
+
+// "args[3]" -> "args", 3.
+std::pair<std::string, size_t> SplitIndex(const std::string& field) {
+  const size_t bracket = field.find('[');
+  size_t index = 0;
+  if (bracket != std::string::npos)
+    std::from_chars(field.data() + bracket + 1, field.data() + field.size(), index);
+  return {field.substr(0, bracket), index};
+}
 
 uint64_t FieldOf(const TracepointFormat::Field& field, const char* raw, size_t size) {
   uint64_t value = 0;
@@ -142,11 +153,9 @@ struct TracepointCounter::State {
   int64_t counted_before = 0;  // by the kernel, at the last Start
 
   ~State() {
-    if (reader.joinable()) {
-      const uint64_t one = 1;
-      (void)!write(stop.get(), &one, sizeof one);
-      reader.join();
-    }
+    if (!reader.joinable()) return;
+    BeginClose();
+    reader.join();
   }
 
   Status Resolve(const std::vector<Tracepoint>& tracepoints);
@@ -170,8 +179,13 @@ struct TracepointCounter::State {
     for (size_t i = 0; i < known.size(); ++i) {
       if (known[i].id != id) continue;
       Key key{i, static_cast<pid_t>(process), {}};
-      for (size_t f = 0; f < known[i].fields.size(); ++f)
+      for (size_t f = 0; f < known[i].fields.size(); ++f) {
+        if (f == 1 && !known[i].detailed.empty() &&
+            std::find(known[i].detailed.begin(), known[i].detailed.end(), key.fields[0]) ==
+                known[i].detailed.end())
+          break;
         key.fields[f] = FieldOf(known[i].fields[f], record + kRawAt, size - kRawAt);
+      }
       ++counts[key];
       ++taken;
       return;
@@ -196,9 +210,25 @@ struct TracepointCounter::State {
     fds.push_back({stop.get(), POLLIN, 0});
     for (;;) {
       poll(fds.data(), fds.size(), -1);
-      if (fds.back().revents != 0) return;
+      if (fds.back().revents != 0) break;
       DrainAll();
     }
+    CloseEvents();
+  }
+
+  // First the mappings, which hold their events; then the events of one tracepoint after the other.
+  void CloseEvents() {
+    const std::lock_guard<std::mutex> lock(mutex);
+    rings.clear();
+    for (size_t i = 0; i < known.size(); ++i) {
+      for (size_t e = i; e < events.size(); e += known.size()) events[e] = Fd();
+    }
+    events.clear();
+  }
+
+  void BeginClose() {
+    const uint64_t one = 1;
+    (void)!write(stop.get(), &one, sizeof one);
   }
 };
 
@@ -217,13 +247,22 @@ Status TracepointCounter::State::Resolve(const std::vector<Tracepoint>& tracepoi
                        !wanted.fields.empty() && wanted.fields.front() == "id";
     if (wanted.fields.size() > std::tuple_size_v<decltype(TracepointCount::fields)>)
       return InvalidArgument(fmt::format("{}:{}: too many fields", wanted.system, wanted.name));
-    for (const std::string& name : wanted.fields) {
-      const auto field = std::find_if(format.fields.begin(), format.fields.end(),
-                                      [&](const TracepointFormat::Field& f) { return f.name == name; });
-      if (field == format.fields.end() || field->size > sizeof(uint64_t)) {
-        return NotFound(fmt::format("tracepoint {}:{}: no number '{}'", wanted.system, wanted.name, name));
+    out.detailed = wanted.detailed;
+    for (const std::string& spelled : wanted.fields) {
+      const auto [name, index] = SplitIndex(spelled);
+      const auto found =
+          std::find_if(format.fields.begin(), format.fields.end(),
+                       [&name = name](const TracepointFormat::Field& f) { return f.name == name; });
+      if (found == format.fields.end()) {
+        return NotFound(fmt::format("tracepoint {}:{}: no field '{}'", wanted.system, wanted.name, name));
       }
-      out.fields.push_back(*field);
+      TracepointFormat::Field field = *found;
+      if (spelled.ends_with(']')) field.size = sizeof(long);  // the arrays that there are hold longs
+      field.offset += index * field.size;
+      if (field.size > sizeof(uint64_t) || field.offset + field.size > found->offset + found->size) {
+        return NotFound(fmt::format("tracepoint {}:{}: no number '{}'", wanted.system, wanted.name, spelled));
+      }
+      out.fields.push_back(std::move(field));
     }
     known.push_back(std::move(out));
   }
@@ -302,6 +341,10 @@ Result<TracepointCounter> TracepointCounter::Open(std::vector<Tracepoint> tracep
   }
   LM_TRY(opened);
   return TracepointCounter(std::move(state));
+}
+
+void TracepointCounter::BeginClose() {
+  state_->BeginClose();
 }
 
 Status TracepointCounter::Start() {

@@ -27,8 +27,10 @@
 namespace layermark {
 
 struct Tracepoint {
-  std::string system, name;         // "raw_syscalls" "sys_enter"
-  std::vector<std::string> fields;  // at most 3 of its integer fields, to count apart by: {"id"}
+  std::string system, name;           // "raw_syscalls" "sys_enter"
+  std::vector<std::string> fields{};  // at most 3 of its integer fields, to count apart by: {"id", "args[3]"}
+  // If not empty: the fields after the first are kept for these values of the first, and are 0 for others.
+  std::vector<uint64_t> detailed{};
 };
 
 struct TracepointCount {
@@ -53,6 +55,10 @@ class TracepointCounter {
   Status Start();
   // What was counted since Start. kDataLoss where records were lost.
   Result<std::vector<TracepointCount>> Stop();
+  // Nothing is counted from here on. The kernel needs tens of milliseconds to be rid of its tracepoints (it
+  // waits for all processors), mostly asleep: that goes on in the background, and the destructor waits for
+  // it. What costs the system calls of others is gone first.
+  void BeginClose();
 
  private:
   struct State;

@@ -130,6 +130,42 @@ TEST(TracepointCounter, LeavesOutWhoIsNotOfTheTree) {
   EXPECT_FALSE(ByNumber(*rows).contains(SYS_getppid));
 }
 
+TEST(TracepointCounter, TellsFurtherFieldsWhereAsked) {
+  auto counter =
+      TracepointCounter::Open({{"raw_syscalls", "sys_enter", {"id", "args[0]", "args[2]"}, {SYS_lseek}}});
+  ASSERT_TRUE(counter.ok()) << counter.status().ToString();
+  ASSERT_TRUE(counter->Start().ok());
+  for (int i = 0; i < 3; ++i) syscall(SYS_lseek, -1L, 0L, SEEK_CUR);
+  for (int i = 0; i < 2; ++i) syscall(SYS_lseek, 12345, 0, SEEK_END);
+  for (int i = 0; i < 4; ++i) syscall(SYS_dup, 12345 + i);
+  const auto rows = counter->Stop();
+  ASSERT_TRUE(rows.ok()) << rows.status().ToString();
+  std::map<std::array<uint64_t, 3>, int64_t> seen;
+  for (const TracepointCount& row : *rows) seen[row.fields] = row.count;
+  const std::map<std::array<uint64_t, 3>, int64_t> expected = {
+      {{SYS_lseek, static_cast<uint64_t>(-1L), SEEK_CUR}, 3},
+      {{SYS_lseek, 12345, SEEK_END}, 2},
+      {{SYS_dup, 0, 0}, 4}};
+  EXPECT_EQ(seen, expected);
+  const auto beyond = TracepointCounter::Open({{"raw_syscalls", "sys_enter", {"id", "args[6]"}}});
+  EXPECT_EQ(beyond.status().code(), Code::kNotFound) << "there are six";
+}
+
+TEST(TracepointCounter, LeavesNoDescriptor) {
+  const auto open_descriptors = [] {
+    const auto names = ListDir(AT_FDCWD, "/proc/self/fd");
+    return names.ok() ? names->size() : 0;
+  };
+  const size_t before = open_descriptors();
+  {
+    auto counter = SystemCalls();
+    ASSERT_TRUE(counter.ok());
+    EXPECT_GT(open_descriptors(), before);
+    counter->BeginClose();
+  }
+  EXPECT_EQ(open_descriptors(), before);
+}
+
 TEST(TracepointCounter, NamesATracepointThatTheKernelLacks) {
   const auto counter = TracepointCounter::Open({{"raw_syscalls", "no_such_event", {}}});
   ASSERT_FALSE(counter.ok());
