@@ -1,5 +1,7 @@
 #include "core/capability.h"
 
+#include <algorithm>
+#include <cmath>
 #include <iterator>
 
 namespace layermark {
@@ -44,6 +46,21 @@ const std::vector<MetricRow>& AllMetrics() {
 
 const MetricRow& Row(Metric metric) {
   return AllMetrics()[static_cast<size_t>(metric)];
+}
+
+bool MetricTolerance::Covers(double a, double b) const {
+  return std::fabs(a - b) <= std::max(absolute, relative * std::max(std::fabs(a), std::fabs(b)));
+}
+
+std::optional<MetricTolerance> ToleranceOf(Metric metric) {
+  if (Row(metric).exact) return MetricTolerance{};
+#define METRIC(name, unit, direction, exact, sentence)
+#define TOLERANCE(name, relative, absolute) \
+  if (metric == Metric::name) return MetricTolerance{relative, absolute};
+#include "core/metrics.def"
+#undef TOLERANCE
+#undef METRIC
+  return std::nullopt;
 }
 
 std::optional<Metric> MetricFromName(std::string_view name) {

@@ -65,6 +65,16 @@ struct MetricRow {
   bool exact;
   std::string_view sentence;
 };
+// By how much two counts of a metric that is not exact may differ and still be taken for the same.
+struct MetricTolerance {
+  double relative = 0;  // of the larger
+  double absolute = 0;
+  // True where the larger of the two covers the difference.
+  bool Covers(double a, double b) const;
+};
+// Of an exact metric: nothing. nullopt for what is timed, or counted on the whole machine: such values are
+// compared by statistics or not at all.
+std::optional<MetricTolerance> ToleranceOf(Metric metric);
 const std::vector<MetricRow>& AllMetrics();
 const MetricRow& Row(Metric metric);
 std::optional<Metric> MetricFromName(std::string_view name);
