@@ -120,6 +120,7 @@ struct GateDeclaration {
   std::vector<Params>
       choices{};  // the parameters that are gated; {{}}: gated, and has none; empty: not gated
   GateClock clock = GateClock::kWall;
+  bool timed = true;    // false: a workload that only counts
   int max_pairs = 400;  // that one set-up has room for
 };
 

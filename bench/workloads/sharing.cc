@@ -90,7 +90,7 @@ LM_WORKLOAD(
      .operation = "prepare, mount, write 4 KiB, unmount; N times",
      .backing_bytes = int64_t{8} << 30,
      .backing_inodes = 400000,
-     .gate = {.choices = {{{"containers", "10"}}}}},
+     .gate = {.choices = {{{"containers", "10"}}}, .timed = false}},
     MakeWorkload<SharingContainers>);
 
 class SharingImages : public FixtureWorkload {
@@ -144,7 +144,7 @@ LM_WORKLOAD(
      .operation = "unpack the base, commit N layers on it",
      .backing_bytes = int64_t{8} << 30,
      .backing_inodes = 400000,
-     .gate = {.choices = {{{"images", "5"}}}}},
+     .gate = {.choices = {{{"images", "5"}}}, .timed = false}},
     MakeWorkload<SharingImages>);
 
 }  // namespace
