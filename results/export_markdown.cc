@@ -8,6 +8,7 @@
 #include <set>
 #include <tuple>
 
+#include "results/export_gate.h"
 #include "results/tally.h"
 #include "results/text.h"
 
@@ -199,6 +200,7 @@ std::string ExportMarkdown(const Record& record) {
                      Cell(record.image_name), Cell(record.image_digest));
   for (const std::string& warning : record.warnings) out += "- warning: " + Cell(warning) + "\n";
   if (!record.warnings.empty()) out += "\n";
+  if (!record.gate.empty()) out += ExportGateMarkdown(record) + "\n";
   return out + VerdictTable(ByPlace(record)) + Findings(record) + Latencies(record) + Space(record) +
          NotRun(record) + Machine(record);
 }

@@ -154,7 +154,10 @@ GateRow JudgeOne(const GateRow& head, const std::string& name, std::optional<dou
   row.b_value = b;
   const auto text = [&](std::optional<double> v) { return v ? Humanly(*v, Unit(name)) : "none"; };
   const std::string change = fmt::format("{} on A, {} on B", text(a), text(b));
-  if (!steady) {
+  if (rule == CountRule::kShow) {
+    row.verdict = "pass";
+    row.reason = change + ": shown, not judged";
+  } else if (!steady) {
     row.verdict = "inconclusive";
     row.reason = change + "; counted again it was not the same, so that it is not exact here";
   } else if (rule == CountRule::kNoWorse && a && b && *b < *a) {

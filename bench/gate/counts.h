@@ -27,8 +27,9 @@ struct CountsAnswer {
   Counts counts;
 };
 
-// How two sides' counts are held against each other.
-enum class CountRule { kEqual, kNoWorse };
+// How two sides' counts are held against each other: any difference is worse; fewer on B is fine; or
+// differences are only shown, as between two drivers, which do different things.
+enum class CountRule { kEqual, kNoWorse, kShow };
 
 // Counts every choice on both sides, as many at a time as there are processors. A difference is counted once
 // more on fresh set-ups: a row is REGRESSED only where both sides gave the same numbers again. Rows: one for

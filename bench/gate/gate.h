@@ -25,6 +25,8 @@ struct GateOptions {
   bool timing = true;         // false: the deterministic tier alone
   bool keep_going = false;    // time even where a count has regressed already
   double budget_seconds = 0;  // 0: none
+  // Without root: what A cannot do for want of it is not run, and no doubt about B.
+  bool unprivileged = false;
   // Sees each block that counted: for the certificate.
   std::function<void(const WorkloadChoice&, const BlockAnswer&)> on_block;
 };
@@ -33,7 +35,6 @@ struct GateResult {
   std::vector<GateRow> rows;
   std::vector<std::string> notes;  // what a reader must know
   double counts_seconds = 0, timing_seconds = 0;
-  bool kernel_complained = false;  // a warning in the kernel's log; a finding
   // The worst of the rows: kRegressed over kInconclusive over kPass.
   GateVerdict verdict() const;
   size_t CountOf(const std::string& verdict) const;

@@ -130,7 +130,7 @@ LM_WORKLOAD(
      .params = {{"files", {{"10"}, {"100"}, {"10", "100", "1000"}}}},
      .operation = "Commit",
      .max_pairs = 100,
-     .gate = {.choices = {{{"files", "10"}}}}},
+     .gate = {.choices = {{{"files", "10"}}}, .clock = GateClock::kCpu}},
     MakeWorkload<StackCommit>);
 
 }  // namespace
