@@ -78,9 +78,15 @@ std::string GateText(const Record& record) {
   out += fmt::format("{:.0f} counts agree{}\n", agree, counts.empty() ? "" : "; these do not:");
   out += counts;
   if (const std::string times = Times(rows); !times.empty()) out += "\n" + times;
+  // One line for each reason, however many share it.
+  std::map<std::string, std::vector<std::string>> why;
   for (const GateRow* row : rows) {
     if (row->tier != "counts" && row->verdict != "pass")
-      out += fmt::format("{}: {} {}\n", row->verdict, Workload(*row), OneLine(row->reason.substr(0, 300)));
+      why[row->verdict + ": " + OneLine(row->reason.substr(0, 300))].push_back(Workload(*row));
+  }
+  for (const auto& [reason, workloads] : why) {
+    out += fmt::format("{}\n    {}{}\n", reason, workloads[0],
+                       workloads.size() > 1 ? fmt::format(" and {} more", workloads.size() - 1) : "");
   }
   for (const std::string& warning : record.warnings) out += fmt::format("note: {}\n", warning);
   return out + "\n" + GateSentence(record.gate) + "\n";

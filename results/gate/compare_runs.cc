@@ -105,8 +105,9 @@ void JudgeTimes(std::vector<GateRow>& rows, size_t runs, const GatePlan& plan) {
     if (runs < kRunsForTimes) {
       row.verdict = "inconclusive";
       row.reason = fmt::format(
-          "{}; {} runs a side are too few to tell a change from a difference between runs ({} are wanted)",
-          change, runs, kRunsForTimes);
+          "{} of the {} runs a side that it takes: too few to tell a change from what differs "
+          "between runs",
+          runs, kRunsForTimes);
     } else if (adjusted[i] <= plan.alpha && *row.effect_ratio > plan.effect_floor) {
       row.verdict = "regressed";
       row.reason = change + ", more than the runs differ among themselves";
