@@ -26,6 +26,8 @@ void AddCheckCommand(CLI::App& app, Invocation& invocation);
 void AddBenchCommand(CLI::App& app, Invocation& invocation);
 void AddFuzzCommand(CLI::App& app, Invocation& invocation);
 void AddReplayCommand(CLI::App& app, Invocation& invocation);
+void AddGateCommand(CLI::App& app, Invocation& invocation);
+void AddCompareCommand(CLI::App& app, Invocation& invocation);
 void AddReportCommand(CLI::App& app, Invocation& invocation);
 void AddDriversCommand(CLI::App& app, Invocation& invocation);
 void AddCasesCommand(CLI::App& app, Invocation& invocation);

@@ -48,6 +48,8 @@ int RunProgram(int argc, const char* const* argv) {
   AddBenchCommand(app, invocation);
   AddFuzzCommand(app, invocation);
   AddReplayCommand(app, invocation);
+  AddGateCommand(app, invocation);
+  AddCompareCommand(app, invocation);
   AddReportCommand(app, invocation);
   AddDriversCommand(app, invocation);
   AddCasesCommand(app, invocation);

@@ -8,16 +8,15 @@
 #include <chrono>
 #include <filesystem>
 #include <optional>
-#include <random>
 #include <utility>
 
 #include "bench/harness/engine.h"
 #include "cli/commands.h"
+#include "cli/new_record.h"
 #include "cli/output.h"
 #include "cli/terminal_progress.h"
 #include "conformance/support/harness.h"
 #include "core/sys/namespaces.h"
-#include "layermark_version.h"
 #include "results/anchors.h"
 #include "results/record.h"
 #include "scenario/environment.h"
@@ -85,31 +84,8 @@ std::string ImagePath(const std::string& reference) {
   return std::filesystem::absolute(path.substr(0, path.find(':'))).string();
 }
 
-std::string RunId() {
-  std::random_device entropy;
-  const auto now = std::chrono::system_clock::now();
-  return fmt::format("{:x}-{:08x}",
-                     std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count(),
-                     entropy());
-}
-
-std::string Rfc3339Now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  gmtime_r(&now, &utc);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text;
-}
-
 Record NewRecord(const SessionPlan& plan, const Checked& checked) {
-  Record record;
-  record.run.id = RunId();
-  record.run.started = Rfc3339Now();
-  record.run.tool_version = kToolVersion;
-  record.run.command = plan.command;
-  record.run.seed = plan.options.seed;
-  record.run.profile = plan.options.profile;
+  Record record = BeginRecord(plan.command, plan.options.seed, plan.options.profile);
   record.image_name = checked.image->name();
   record.image_digest = checked.image->digest();
   return record;

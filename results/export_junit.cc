@@ -113,6 +113,25 @@ TestCase FromWorkload(const WorkloadRow& row) {
   return test;
 }
 
+// An inconclusive row is no failure by itself: --inconclusive says what it does to the exit status.
+TestCase FromGate(const GateRow& row) {
+  TestCase test;
+  test.class_name = fmt::format("layermark.gate.{}", row.tier);
+  test.name =
+      (row.params.empty() ? row.workload : row.workload + "/" + ParamsText(row.params)) + " " + row.metric;
+  test.message = row.reason;
+  if (row.verdict == "regressed") {
+    test.element = "failure";
+    test.type = "Regressed";
+  } else if (row.verdict != "pass") {
+    test.element = "skipped";
+    test.type = row.verdict;
+  } else {
+    test.system_out = row.reason;
+  }
+  return test;
+}
+
 std::string Property(std::string_view name, std::string_view value) {
   return fmt::format("      <property name=\"{}\" value=\"{}\"/>\n", XmlAttribute(name), XmlAttribute(value));
 }
@@ -156,6 +175,25 @@ std::string Properties(const Record& record, const PlaceRows& rows) {
   return out + "    </properties>\n";
 }
 
+std::string Suite(const Record& record, const PlaceRows& rows, const std::string& name, const Totals& totals,
+                  const std::string& tests) {
+  const std::string head = fmt::format(
+      "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" time=\"{:.3f}\" "
+      "hostname=\"{}\" start_timestamp=\"{}\" timestamp=\"{}\" report_timestamp=\"{}\">\n",
+      XmlAttribute(name), totals.tests, totals.failures, totals.errors, totals.skipped, totals.seconds,
+      XmlAttribute(EnvironmentText(record, "hostname")), XmlAttribute(record.run.started),
+      XmlAttribute(record.run.started), XmlAttribute(EndOf(record.run)));
+  return head + Properties(record, rows) + tests + "  </testsuite>\n";
+}
+
+void Add(const Totals& totals, Totals* all) {
+  all->tests += totals.tests;
+  all->failures += totals.failures;
+  all->errors += totals.errors;
+  all->skipped += totals.skipped;
+  all->seconds += totals.seconds;
+}
+
 }  // namespace
 
 std::string ExportJunit(const Record& record) {
@@ -175,18 +213,19 @@ std::string ExportJunit(const Record& record) {
       gone.message = rows.driver->reason;
       tests += Render(gone, &totals);
     }
-    suites += fmt::format(
-        "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" time=\"{:.3f}\" "
-        "hostname=\"{}\" start_timestamp=\"{}\" timestamp=\"{}\" report_timestamp=\"{}\">\n",
-        XmlAttribute(PlaceText(rows.place)), totals.tests, totals.failures, totals.errors, totals.skipped,
-        totals.seconds, XmlAttribute(EnvironmentText(record, "hostname")), XmlAttribute(record.run.started),
-        XmlAttribute(record.run.started), XmlAttribute(EndOf(record.run)));
-    suites += Properties(record, rows) + tests + "  </testsuite>\n";
-    all.tests += totals.tests;
-    all.failures += totals.failures;
-    all.errors += totals.errors;
-    all.skipped += totals.skipped;
-    all.seconds += totals.seconds;
+    suites += Suite(record, rows, PlaceText(rows.place), totals, tests);
+    Add(totals, &all);
+  }
+  if (!record.gate.empty()) {
+    Totals totals;
+    std::string tests;
+    for (const GateRow& row : record.gate) tests += Render(FromGate(row), &totals);
+    PlaceRows rows;
+    rows.place = record.gate.front().b;
+    const std::string name = fmt::format("gate: {} against {}", PlaceText(record.gate.front().b),
+                                         PlaceText(record.gate.front().a));
+    suites += Suite(record, rows, name, totals, tests);
+    Add(totals, &all);
   }
   return fmt::format(
              "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"

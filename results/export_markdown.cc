@@ -10,6 +10,7 @@
 #include <tuple>
 
 #include "results/anchors.h"
+#include "results/export_gate.h"
 #include "results/tally.h"
 #include "results/text.h"
 
@@ -267,6 +268,7 @@ std::string ExportMarkdown(const Record& record) {
                      Cell(record.image_name), Cell(record.image_digest));
   for (const std::string& warning : record.warnings) out += "- warning: " + Cell(warning) + "\n";
   if (!record.warnings.empty()) out += "\n";
+  if (!record.gate.empty()) out += ExportGateMarkdown(record) + "\n";
   return out + VerdictTable(ByPlace(record)) + Findings(record) + Latencies(record) + Space(record) +
          Counters(record) + Anchors(record) + NotRun(record) + Machine(record);
 }

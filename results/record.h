@@ -100,6 +100,25 @@ struct Measurement {
   std::string reason{};                        // without any number: why there is none
 };
 
+// One thing that a gate or a comparison looked at: a count, or the time of a workload.
+struct GateRow {
+  std::string workload;
+  Params params;
+  Place a, b;        // the two sides; `b` is the one that is judged
+  std::string tier;  // "counts", "timing" (pairs, live) or "runs" (recorded runs)
+  std::string
+      metric;  // of core/metrics.def; in tier counts after "setup.", "operation.", "left.", "account."
+  std::string verdict;                     // "regressed" "pass" "inconclusive" "not_run"
+  std::string reason;                      // one sentence
+  std::optional<double> a_value, b_value;  // counts, medians in the metric's unit
+  double tolerance_ratio = 0;              // of tier counts: a difference up to this share is none
+  // Of tiers timing and runs. Effects are shares: B / A - 1.
+  std::optional<double> effect_ratio, ci95_low, ci95_high, noise_ratio, mde_ratio;
+  std::optional<double> p_regressed, p_adjusted, p_pass;
+  int64_t blocks = 0, discarded_blocks = 0, pairs = 0;  // tier runs: blocks are runs of the new side
+  bool underpowered = false, improved = false;
+};
+
 // All samples of one measurement, in the order taken; written to samples.jsonl.
 struct SampleSeries {
   std::string workload;
@@ -152,6 +171,7 @@ struct Record {
   std::vector<WorkloadRow> workloads;
   std::vector<Measurement> measurements;
   std::vector<AnchorRow> anchors;
+  std::vector<GateRow> gate;
   SamplesFile samples;
   std::vector<std::string> warnings;  // "load 7.2 at the start": things a reader must know
 };

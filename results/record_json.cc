@@ -101,6 +101,11 @@ Out WorkloadOut(const WorkloadRow& row) {
   return out;
 }
 
+Out IntervalOut(const std::optional<double>& low, const std::optional<double>& high) {
+  const bool known = low && high && std::isfinite(*low) && std::isfinite(*high);
+  return known ? Out::array({Number(*low), Number(*high)}) : Out(nullptr);
+}
+
 Out MeasurementOut(const Measurement& m) {
   Out out;
   out["workload"] = m.workload;
@@ -114,9 +119,7 @@ Out MeasurementOut(const Measurement& m) {
   out["p90"] = Number(m.p90);
   out["p99"] = Number(m.p99);
   out["max"] = Number(m.max);
-  const bool interval =
-      m.ci95_low && m.ci95_high && std::isfinite(*m.ci95_low) && std::isfinite(*m.ci95_high);
-  out["ci95"] = interval ? Out::array({Number(*m.ci95_low), Number(*m.ci95_high)}) : Out(nullptr);
+  out["ci95"] = IntervalOut(m.ci95_low, m.ci95_high);
   out["exact"] = m.exact;
   out["side"] = m.side;
   // Most rows have neither.
@@ -148,6 +151,37 @@ Out AnchorOut(const AnchorRow& row) {
   out["reason"] = row.reason;
   out["source"] = row.source;
   out["doubt"] = row.doubt;
+  return out;
+}
+
+Out GateOut(const GateRow& row) {
+  Out out;
+  out["workload"] = row.workload;
+  out["params"] = Texts(row.params);
+  for (const auto& [name, place] : {std::pair{"a", &row.a}, std::pair{"b", &row.b}}) {
+    Out side;
+    PutPlace(&side, *place);
+    out[name] = side;
+  }
+  out["tier"] = row.tier;
+  out["metric"] = row.metric;
+  out["verdict"] = row.verdict;
+  out["reason"] = row.reason;
+  out["a_value"] = Number(row.a_value);
+  out["b_value"] = Number(row.b_value);
+  out["tolerance_ratio"] = Number(row.tolerance_ratio);
+  out["effect_ratio"] = Number(row.effect_ratio);
+  out["ci95"] = IntervalOut(row.ci95_low, row.ci95_high);
+  out["noise_ratio"] = Number(row.noise_ratio);
+  out["mde_ratio"] = Number(row.mde_ratio);
+  out["p_regressed"] = Number(row.p_regressed);
+  out["p_adjusted"] = Number(row.p_adjusted);
+  out["p_pass"] = Number(row.p_pass);
+  out["blocks"] = row.blocks;
+  out["discarded_blocks"] = row.discarded_blocks;
+  out["pairs"] = row.pairs;
+  out["underpowered"] = row.underpowered;
+  out["improved"] = row.improved;
   return out;
 }
 
@@ -283,6 +317,37 @@ AnchorRow AnchorIn(const In& in) {
   return row;
 }
 
+GateRow GateIn(const In& in) {
+  GateRow row;
+  row.workload = in["workload"];
+  row.params = TextsIn(in["params"]);
+  row.a = PlaceIn(in["a"]);
+  row.b = PlaceIn(in["b"]);
+  row.tier = in["tier"];
+  row.metric = in["metric"];
+  row.verdict = in["verdict"];
+  row.reason = in["reason"];
+  row.a_value = NumberIn(in["a_value"]);
+  row.b_value = NumberIn(in["b_value"]);
+  row.tolerance_ratio = in["tolerance_ratio"];
+  row.effect_ratio = NumberIn(in["effect_ratio"]);
+  if (in["ci95"].is_array()) {
+    row.ci95_low = in["ci95"][0].get<double>();
+    row.ci95_high = in["ci95"][1].get<double>();
+  }
+  row.noise_ratio = NumberIn(in["noise_ratio"]);
+  row.mde_ratio = NumberIn(in["mde_ratio"]);
+  row.p_regressed = NumberIn(in["p_regressed"]);
+  row.p_adjusted = NumberIn(in["p_adjusted"]);
+  row.p_pass = NumberIn(in["p_pass"]);
+  row.blocks = in["blocks"].get<int64_t>();
+  row.discarded_blocks = in["discarded_blocks"].get<int64_t>();
+  row.pairs = in["pairs"].get<int64_t>();
+  row.underpowered = in["underpowered"];
+  row.improved = in["improved"];
+  return row;
+}
+
 template <typename T, typename F>
 std::vector<T> RowsIn(const In& in, F convert) {
   std::vector<T> rows;
@@ -305,7 +370,7 @@ std::string ToJson(const Record& record) {
   out["conformance"] = Rows(record.conformance, ConformanceOut);
   out["workloads"] = Rows(record.workloads, WorkloadOut);
   out["measurements"] = Rows(record.measurements, MeasurementOut);
-  out["gate"] = Out::array();
+  out["gate"] = Rows(record.gate, GateOut);
   out["anchors"] = Rows(record.anchors, AnchorOut);
   out["findings"] = Out::array();
   out["samples"]["file"] = record.samples.file;
@@ -331,6 +396,7 @@ Result<Record> FromJson(const std::string& text) {
   record.workloads = RowsIn<WorkloadRow>(in["workloads"], WorkloadIn);
   record.measurements = RowsIn<Measurement>(in["measurements"], MeasurementIn);
   record.anchors = RowsIn<AnchorRow>(in["anchors"], AnchorIn);
+  record.gate = RowsIn<GateRow>(in["gate"], GateIn);
   record.samples.file = in["samples"]["file"];
   record.samples.sha256 = in["samples"]["sha256"];
   record.warnings = in["warnings"].get<std::vector<std::string>>();

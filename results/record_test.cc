@@ -51,6 +51,18 @@ TEST(Record, ReadsBackWhatItWrote) {
   EXPECT_EQ(back->drivers[0].options.at("metacopy"), "on");
 }
 
+TEST(Record, ReadsBackTheRowsOfTheGate) {
+  const Result<Record> back = FromJson(ToJson(FixtureRecord()));
+  ASSERT_TRUE(back.ok()) << back.status().ToString();
+  ASSERT_EQ(back->gate.size(), 2u);
+  EXPECT_EQ(back->gate[0].b.instance, "overlay2:metacopy=on");
+  EXPECT_EQ(back->gate[0].b_value, 5);
+  EXPECT_FALSE(back->gate[0].effect_ratio.has_value());
+  EXPECT_EQ(back->gate[1].ci95_high, 0.03);
+  EXPECT_EQ(back->gate[1].blocks, 64);
+  EXPECT_TRUE(back->gate[1].underpowered);
+}
+
 TEST(Record, ASkipCarriesACodeOfTheListAndAnOldRecordNone) {
   Record record = FixtureRecord();
   auto json = nlohmann::json::parse(ToJson(record));

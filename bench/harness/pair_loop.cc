@@ -2,14 +2,38 @@
 
 #include <time.h>
 
+#include <algorithm>
 #include <random>
 
+#include "results/statistics.h"
+
 namespace layermark {
+namespace {
+
+int64_t ThreadCpuNs() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return now.tv_sec * 1'000'000'000 + now.tv_nsec;
+}
+
+}  // namespace
+
+double CpuClockCostNs() {
+  std::vector<double> costs;
+  costs.reserve(256);
+  for (int i = 0; i < 256; ++i) {
+    const int64_t began = ThreadCpuNs();
+    costs.push_back(static_cast<double>(ThreadCpuNs() - began));
+  }
+  return Median(std::move(costs));
+}
 
 // The only one that may start and read a Stopwatch.
 class Engine {
  public:
-  Engine(const PairPlan& plan, Samples& samples) : plan_(plan), samples_(samples) {}
+  Engine(const PairPlan& plan, Samples& samples) : plan_(plan), samples_(samples) {
+    if (plan_.cpu_time) cpu_cost_ns_ = CpuClockCostNs();
+  }
 
   static int64_t NowNs() {
     timespec now{};
@@ -20,15 +44,21 @@ class Engine {
   Status RunOne(Side& side, const std::string& name, bool keep) {
     LM_TRY(side.Before());
     Stopwatch watch;
+    const int64_t cpu_began = plan_.cpu_time ? ThreadCpuNs() : 0;
     const int64_t began = NowNs();
     watch.last_ns_ = began;
     Status status = side.Run(watch);
     const int64_t ended = NowNs();
+    const int64_t cpu_ended = plan_.cpu_time ? ThreadCpuNs() : 0;
     LM_TRY(status);
     LM_TRY(side.After());
     if (!keep) return Status::Ok();
     const int64_t stopped = watch.stopped_ns_ != 0 ? watch.stopped_ns_ : ended;
     samples_[{name, Metric::latency}].push_back(static_cast<double>(stopped - began));
+    if (plan_.cpu_time) {
+      const double cpu = static_cast<double>(cpu_ended - cpu_began) - cpu_cost_ns_;
+      samples_[{name, Metric::cpu_time}].push_back(std::max(cpu, 0.0));
+    }
     if (stopped != ended) samples_[{name, Metric::teardown}].push_back(static_cast<double>(ended - stopped));
     for (int i = 0; i < watch.count_; ++i) {
       samples_[{name, watch.metrics_[i]}].push_back(static_cast<double>(watch.durations_ns_[i]));
@@ -55,6 +85,7 @@ class Engine {
  private:
   const PairPlan& plan_;
   Samples& samples_;
+  double cpu_cost_ns_ = 0;
 };
 
 Result<Samples> RunPairs(Side& driver, Side* raw, const PairPlan& plan) {

@@ -19,7 +19,13 @@ struct PairPlan {
   double seconds = 0.6;      // no new pair after this, once min_pairs are done
   double hard_seconds = 60;  // no new pair after this whatever was done
   uint64_t seed = 1;         // of the coin that orders each pair
+  // Keeps a series cpu_time as well: CPU time of the calling thread over each operation, less what reading it
+  // costs (CpuClockCostNs). It is read outside the span that latency covers.
+  bool cpu_time = false;
 };
+
+// What two readings of the thread's CPU clock, one after the other, differ by: the median of some hundred.
+double CpuClockCostNs();
 
 // Samples by side ("driver", "raw") and metric, in the order taken. Each side's latency series have one value
 // a pair.

@@ -122,6 +122,20 @@ struct ParamValues {
 // any.
 enum class From { kSmoke, kQuick, kFull };
 
+// Which clock the gate reads. CPU time of the thread is the quieter one where the operation waits for a
+// journal; it does not see a daemon, so that a driver with one is gated on wall time whatever is said here.
+enum class GateClock { kWall, kCpu };
+
+// What the gate makes of a workload (docs/gate.md). One that is gated has a short operation, and a set-up
+// that is short too: each block of the gate makes it afresh.
+struct GateDeclaration {
+  std::vector<Params>
+      choices{};  // the parameters that are gated; {{}}: gated, and has none; empty: not gated
+  GateClock clock = GateClock::kWall;
+  bool timed = true;    // false: a workload that only counts
+  int max_pairs = 400;  // that one set-up has room for
+};
+
 struct WorkloadInfo {
   std::string family;    // the file's name: "copy_up"
   std::string summary;   // one line
@@ -152,6 +166,7 @@ struct WorkloadInfo {
   // Where the operation's counts differ from time to time (it polls, or several run at once): a parameter and
   // its value, or {"", ""} for always. Its exact metrics are then recorded as not exact.
   std::vector<std::pair<std::string, std::string>> inexact_counts{};
+  GateDeclaration gate{};
   std::string name{};  // filled in by the registration
 };
 

@@ -193,7 +193,8 @@ LM_WORKLOAD(
      .min_pairs = 10,
      .max_pairs = 200,
      .seconds_quick = 1.0,
-     .inexact_counts = {{"parallel", "8"}}},
+     .inexact_counts = {{"parallel", "8"}},
+     .gate = {.choices = {{{"parallel", "1"}}}}},
     MakeWorkload<ContainerStart>);
 
 }  // namespace

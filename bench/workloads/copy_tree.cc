@@ -161,6 +161,7 @@ LM_WORKLOAD(copy_tree,
                 .min_pairs = 7,
                 .hard_seconds = 60,
                 .deadline_seconds = 600,
+                .gate = {.choices = {{{"flush", "no"}, {"reflink", "never"}}}, .clock = GateClock::kCpu},
             },
             [](const WorkloadContext& context) -> Result<std::unique_ptr<Workload>> {
               return std::unique_ptr<Workload>(std::make_unique<CopyTreeWorkload>(context));

@@ -57,7 +57,8 @@ LM_WORKLOAD(
      .backing_bytes = int64_t{8} << 30,
      .image = {.stacks = 1, .trees = 2},
      .image_trees_param = "containers",
-     .backing_inodes = 400000},
+     .backing_inodes = 400000,
+     .gate = {.choices = {{{"containers", "10"}}}, .timed = false}},
     MakeWorkload<SharingContainers>);
 
 class SharingImages : public FixtureWorkload {
@@ -112,7 +113,8 @@ LM_WORKLOAD(
      .backing_bytes = int64_t{8} << 30,
      .image = {.stacks = 1, .trees = 1},
      .image_trees_param = "images",
-     .backing_inodes = 400000},
+     .backing_inodes = 400000,
+     .gate = {.choices = {{{"images", "5"}}}, .timed = false}},
     MakeWorkload<SharingImages>);
 
 }  // namespace

@@ -66,7 +66,8 @@ LM_WORKLOAD(stack_mount,
              .raw_twin = "bind mount, unmount",
              .param_needs = {{{"layers", "128"}, Capability::layers_128},
                              {{"layers", "256"}, Capability::layers_500},
-                             {{"layers", "500"}, Capability::layers_500}}},
+                             {{"layers", "500"}, Capability::layers_500}},
+             .gate = {.choices = {{{"layers", "16"}}, {{"layers", "64"}}}, .clock = GateClock::kCpu}},
             MakeWorkload<StackMount>);
 
 }  // namespace

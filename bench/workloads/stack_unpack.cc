@@ -130,7 +130,8 @@ LM_WORKLOAD(
      .source = "performance.md 1.2, containerd benchsuite",
      .params = {{"files", {{"10"}, {"100"}, {"10", "100", "1000"}}}},
      .operation = "Commit",
-     .max_pairs = 100},
+     .max_pairs = 100,
+     .gate = {.choices = {{{"files", "10"}}}, .clock = GateClock::kCpu}},
     MakeWorkload<StackCommit>);
 
 }  // namespace

@@ -105,7 +105,8 @@ LM_WORKLOAD(whiteout_unlink,
              .operation = "unlink",
              .raw_twin = "the same in a directory of the bare backing file system",
              .min_pairs = 50,
-             .max_pairs = 100},
+             .max_pairs = 100,
+             .gate = {.choices = {{}}, .max_pairs = kFiles - 1}},  // and one pair warms up
             MakeWorkload<WhiteoutUnlink>);
 
 class WhiteoutRecreate : public FixtureWorkload {
@@ -164,7 +165,8 @@ LM_WORKLOAD(whiteout_recreate,
              .operation = "rm -rf, mkdir, create",
              .raw_twin = "the same in a directory of the bare backing file system",
              .min_pairs = 5,
-             .max_pairs = 100},
+             .max_pairs = 100,
+             .gate = {.choices = {{{"files", "100"}}}}},
             MakeWorkload<WhiteoutRecreate>);
 
 class WhiteoutList : public FixtureWorkload {
@@ -214,7 +216,8 @@ LM_WORKLOAD(whiteout_list,
              .params = {{"removed", {{"500"}, {"0", "500"}, {"0", "500", "990"}}}},
              .operation = "open, getdents to the end, close; on a fresh mount",
              .raw_twin = "the same on a directory with the files that are left",
-             .max_pairs = 100},
+             .max_pairs = 100,
+             .gate = {.choices = {{{"removed", "500"}}}}},
             MakeWorkload<WhiteoutList>);
 
 }  // namespace

@@ -1,0 +1,31 @@
+#include "core/sys/user_namespace.h"
+
+#include <gtest/gtest.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "core/sys/process.h"
+
+namespace layermark {
+namespace {
+
+TEST(UserNamespace, ItsRootMayMountWhatNeedsNoDevice) {
+  auto child = ChildProcess::Fork([](int) -> int {
+    if (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0) return 10;
+    prctl(PR_SET_DUMPABLE, 1);  // changing the user took /proc/self away from it
+    if (MayMount()) return 11;  // nobody may not
+    const Status entered = EnterUserNamespace();
+    if (entered.code() == Code::kPermissionDenied || entered.code() == Code::kResourceExhausted) return 77;
+    if (!entered.ok()) return 12;
+    if (geteuid() != 0 || !MayMount()) return 13;
+    return 0;
+  });
+  ASSERT_TRUE(child.ok());
+  auto status = child->Wait(std::chrono::seconds(30));
+  ASSERT_TRUE(status.ok());
+  if (status->code == 77) GTEST_SKIP() << "user namespaces are forbidden here";
+  EXPECT_EQ(status->code, 0) << status->ToString();
+}
+
+}  // namespace
+}  // namespace layermark
