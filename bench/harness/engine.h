@@ -44,9 +44,9 @@ struct BenchResult {
 
 // Runs every choice on every instance (unavailable ones and missing capabilities give not_run with the
 // reason), one worker at a time so that nothing else competes; the instances of one choice follow each other
-// directly, and where there is an end one choice of each workload comes before the others. A worker that fails, hangs or dies is a
-// row with the reason. An interrupt ends it early: what was measured stays, and what was not reached is
-// not_run with that reason.
+// directly, and where there is an end one choice of each workload comes before the others. A worker that
+// fails, hangs or dies is a row with the reason. An interrupt ends it early: what was measured stays, and
+// what was not reached is not_run with that reason.
 Status RunWorkloads(const std::vector<ExaminedInstance>& instances,
                     const std::vector<WorkloadChoice>& choices, const BenchOptions& options,
                     Progress& progress, BenchResult& result);

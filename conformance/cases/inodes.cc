@@ -114,8 +114,8 @@ LM_CASE(inodes, count_is_foretold_from_the_layers,
         .claim =
             "after each layer of the image the store holds exactly the inodes that the layer tars and the "
             "driver's formula say",
-        .source = "performance.md 4.2; W24; properties 29", .needs = {Capability::inodes_foretold}, .deadline_seconds = 120,
-        .wants_image = true) {
+        .source = "performance.md 4.2; W24; properties 29", .needs = {Capability::inodes_foretold},
+        .deadline_seconds = 120, .wants_image = true) {
   const InstanceSpec& instance = t.instance();
   Result<Declaration> declared =
       instance.driver->Declare(instance.options, t.backing().file_system(), t.subject().root());
