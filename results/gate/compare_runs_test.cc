@@ -23,7 +23,7 @@ Measurement Value(const std::string& workload, Metric metric, double value) {
   return m;
 }
 
-Record Run(double inodes, double ratio, int day = 1) {
+Record RunOf(double inodes, double ratio, int day = 1) {
   Record record;
   record.complete = true;
   record.run.id = fmt::format("run{}", day);
@@ -40,33 +40,33 @@ std::string VerdictOf(const Comparison& comparison, const std::string& metric) {
 }
 
 TEST(CompareRuns, CountsNeedOneRunASideAndTimesSix) {
-  const Comparison worse = CompareRuns({Run(10, 1.5)}, {Run(11, 3.0)}, {});
+  const Comparison worse = CompareRuns({RunOf(10, 1.5)}, {RunOf(11, 3.0)}, {});
   EXPECT_EQ(VerdictOf(worse, "inodes"), "regressed");
   EXPECT_EQ(VerdictOf(worse, "ratio_to_raw"), "inconclusive");
   EXPECT_THAT(worse.rows.back().reason, HasSubstr("too few"));
-  const Comparison fewer = CompareRuns({Run(10, 1.5)}, {Run(9, 1.5)}, {});
+  const Comparison fewer = CompareRuns({RunOf(10, 1.5)}, {RunOf(9, 1.5)}, {});
   EXPECT_EQ(VerdictOf(fewer, "inodes"), "pass");
-  EXPECT_EQ(VerdictOf(CompareRuns({Run(10, 1)}, {Run(10, 1)}, {}), "exact"), "pass");
+  EXPECT_EQ(VerdictOf(CompareRuns({RunOf(10, 1)}, {RunOf(10, 1)}, {}), "exact"), "pass");
 }
 
 TEST(CompareRuns, TimesOfManyRunsAreToldByTheRun) {
   std::vector<Record> base, slower, same;
   for (int i = 0; i < 8; ++i) {
-    base.push_back(Run(10, 1.5 + 0.001 * i));
-    slower.push_back(Run(10, 1.7 + 0.001 * i));
-    same.push_back(Run(10, 1.5005 + 0.001 * i));
+    base.push_back(RunOf(10, 1.5 + 0.001 * i));
+    slower.push_back(RunOf(10, 1.7 + 0.001 * i));
+    same.push_back(RunOf(10, 1.5005 + 0.001 * i));
   }
   EXPECT_EQ(VerdictOf(CompareRuns(base, slower, {}), "ratio_to_raw"), "regressed");
   EXPECT_EQ(VerdictOf(CompareRuns(base, same, {}), "ratio_to_raw"), "pass");
 }
 
 TEST(CompareRuns, ACountThatVariesWithinASideIsNotExact) {
-  EXPECT_EQ(VerdictOf(CompareRuns({Run(10, 1), Run(12, 1)}, {Run(11, 1)}, {}), "inodes"), "inconclusive");
+  EXPECT_EQ(VerdictOf(CompareRuns({RunOf(10, 1), RunOf(12, 1)}, {RunOf(11, 1)}, {}), "inodes"), "inconclusive");
 }
 
 TEST(CompareRuns, WhatWasRightAndIsWrongHasRegressed) {
-  Record base = Run(10, 1);
-  Record fresh = Run(10, 1);
+  Record base = RunOf(10, 1);
+  Record fresh = RunOf(10, 1);
   WorkloadRow row;
   row.workload = "w";
   row.place = kPlace;
@@ -81,8 +81,8 @@ TEST(CompareRuns, WhatWasRightAndIsWrongHasRegressed) {
 }
 
 TEST(CompareRuns, AnotherMachineIsNoted) {
-  Record base = Run(10, 1);
-  Record fresh = Run(10, 1);
+  Record base = RunOf(10, 1);
+  Record fresh = RunOf(10, 1);
   base.environment.text["cpu"] = "one";
   fresh.environment.text["cpu"] = "another";
   EXPECT_THAT(CompareRuns({base}, {fresh}, {}).notes, ::testing::Contains(HasSubstr("cpu differs")));
@@ -90,7 +90,7 @@ TEST(CompareRuns, AnotherMachineIsNoted) {
 
 TEST(HistoryChanges, AStepInACountNamesTheFirstRunAfterIt) {
   std::vector<Record> records;
-  for (int day = 28; day >= 1; --day) records.push_back(Run(day > 14 ? 12 : 11, 1.5, day));  // in any order
+  for (int day = 28; day >= 1; --day) records.push_back(RunOf(day > 14 ? 12 : 11, 1.5, day));  // in any order
   const std::vector<HistoryChange> changes = HistoryChanges(records);
   ASSERT_EQ(changes.size(), 1u);
   EXPECT_EQ(changes[0].metric, "inodes");
