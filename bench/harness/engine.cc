@@ -103,7 +103,9 @@ Status RunWorkloads(const std::vector<ExaminedInstance>& instances,
     for (const ExaminedInstance& instance : instances) {
       const std::string what = fmt::format("{} {} {}", choice.entry->info.name, ParamsText(choice.params),
                                            instance.instance.name());
-      OneAnswer answer = RunInWorker(instance, choice, options, plan);
+      OneAnswer answer = RunInWorker(instance, choice, options, plan, [&log] {
+        if (log.ok()) log->Collect();
+      });
       if (log.ok() && answer.seconds > 0) JudgeByKernelLog(*log, answer);
       if (answer.verdict == WorkloadVerdict::kWrong)
         progress.Note(fmt::format("wrong: {}: {}", what, answer.reason));
