@@ -88,32 +88,39 @@ Result<KernelLog> KernelLog::OpenOver(Fd log, std::string taint_file) {
   return reader;
 }
 
-Result<std::vector<std::string>> KernelLog::NewProblems(const std::vector<std::string>& allowed) {
-  std::vector<std::string> problems;
-  auto add = [&](std::string text) {
-    bool expected = std::any_of(allowed.begin(), allowed.end(), [&](const std::string& part) {
-      return text.find(part) != std::string::npos;
-    });
-    if (!expected) problems.push_back(std::move(text));
-  };
+Status KernelLog::ReadOn() {
   char record[8192];
   for (;;) {
     ssize_t n = read(log_.get(), record, sizeof(record));
     if (n > 0) {
-      if (auto text = KernelProblem({record, static_cast<size_t>(n)})) add(std::move(*text));
+      if (auto text = KernelProblem({record, static_cast<size_t>(n)})) collected_.push_back(std::move(*text));
     } else if (n == 0 || errno == EAGAIN) {
-      break;
+      return Status::Ok();
     } else if (errno == EPIPE) {
-      add("kernel messages were overwritten before they could be read");
+      collected_.emplace_back("kernel messages were overwritten before they could be read");
     } else if (errno != EINTR) {
       return Status::Errno("read", "/dev/kmsg");
     }
   }
+}
+
+void KernelLog::Collect() {
+  (void)ReadOn();
+}
+
+Result<std::vector<std::string>> KernelLog::NewProblems(const std::vector<std::string>& allowed) {
+  LM_TRY(ReadOn());
   LM_ASSIGN(uint64_t taint, ReadTaint(taint_file_));
   if (taint != taint_) {
-    add("taint changed from " + std::to_string(taint_) + " to " + std::to_string(taint));
+    collected_.push_back("taint changed from " + std::to_string(taint_) + " to " + std::to_string(taint));
     taint_ = taint;
   }
+  std::vector<std::string> problems = std::move(collected_);
+  collected_.clear();
+  std::erase_if(problems, [&](const std::string& text) {
+    return std::any_of(allowed.begin(), allowed.end(),
+                       [&](const std::string& part) { return text.find(part) != std::string::npos; });
+  });
   return problems;
 }
 

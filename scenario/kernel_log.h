@@ -29,13 +29,20 @@ class KernelLog {
   // For tests: a descriptor that gives one record per read, and a file in place of /proc/sys/kernel/tainted.
   static Result<KernelLog> OpenOver(Fd log, std::string taint_file);
 
+  // Reads what there is and keeps it for NewProblems: called now and then, so that a long time with many messages
+  // (each mount of EROFS is one) does not overrun the kernel's buffer. A failure is left to NewProblems.
+  void Collect();
   // The problems logged since the last call (or since opening), in order, without those that hold one of
   // `allowed`; a change of the kernel's taint is one of them ("taint changed from 0 to 512"). Empty: all is
   // well. Messages that the ring buffer lost are named as one problem, because they may have been any.
   Result<std::vector<std::string>> NewProblems(const std::vector<std::string>& allowed = {});
 
  private:
+  // Reads to the end of the log; problems go to collected_.
+  Status ReadOn();
+
   Fd log_;
+  std::vector<std::string> collected_;  // not asked for yet
   std::string taint_file_;
   uint64_t taint_ = 0;
 };

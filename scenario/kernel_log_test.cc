@@ -57,6 +57,15 @@ TEST_F(KernelLogTest, LeavesOutWhatTheCaseProvokes) {
   EXPECT_EQ(Problems({"device loop0"}), (Texts{"BTRFS error (device loop1): bad tree block"}));
 }
 
+TEST_F(KernelLogTest, KeepsWhatWasCollectedForTheOneWhoAsks) {
+  Say("4,1,1,-;WARNING: CPU: 0 first\n");
+  log_->Collect();
+  log_->Collect();
+  Say("4,2,2,-;WARNING: CPU: 0 second\n");
+  EXPECT_EQ(Problems({"second"}).size(), 1u);
+  EXPECT_TRUE(Problems().empty());
+}
+
 TEST_F(KernelLogTest, ReportsATaintThatAppears) {
   Taint("512\n");
   EXPECT_EQ(Problems(), (Texts{"taint changed from 0 to 512"}));

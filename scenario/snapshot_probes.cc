@@ -70,7 +70,7 @@ Status ProbeDevices(const ProbeContext& context) {
 
 Status ProbeUpperVisible(const ProbeContext& context) {
   if (context.mounts.empty()) return FailedPrecondition("the snapshot has no mounts");
-  std::string upper = MountOption(context.mounts[0], "upperdir");
+  std::string upper = MountOption(context.mounts.back(), "upperdir");
   if (upper.empty()) return FailedPrecondition("no option upperdir among the mounts");
   LM_TRY(WriteFileAt(context.mount_fd, "new_upper", "x"));
   LM_ASSIGN(Fd directory, Open(upper, O_RDONLY | O_DIRECTORY));

@@ -99,7 +99,8 @@ bool Interrupted() {
 }
 
 Status RunWorkers(std::vector<WorkerJob> jobs, int parallel,
-                  const std::function<bool(const WorkerAnswer&)>& done) {
+                  const std::function<bool(const WorkerAnswer&)>& done,
+                  const std::function<void()>& meanwhile) {
   if (parallel < 1) return InvalidArgument("RunWorkers: parallel must be at least 1");
   std::list<Running> running;
   size_t next = 0;
@@ -119,6 +120,7 @@ Status RunWorkers(std::vector<WorkerJob> jobs, int parallel,
       ++next;
     }
     Wait(running);
+    if (meanwhile) meanwhile();
     for (auto it = running.begin(); it != running.end();) {
       if (!Advance(*it)) {
         ++it;

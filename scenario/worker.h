@@ -33,9 +33,11 @@ struct WorkerAnswer {
 // Runs the jobs in at most `parallel` processes at a time and calls `done` in the calling process as each
 // ends. `done` answering false (ok), or a pending interrupt (kCancelled; looked at every 100 ms), stops new
 // jobs and kills the running ones, for which `done` is not called. Other errors: a worker could not be
-// started or set up. REQUIRES: no other thread in this process.
+// started or set up. `meanwhile`, if given, is called in the calling process at least every 100 ms or so.
+// REQUIRES: no other thread in this process.
 Status RunWorkers(std::vector<WorkerJob> jobs, int parallel,
-                  const std::function<bool(const WorkerAnswer&)>& done);
+                  const std::function<bool(const WorkerAnswer&)>& done,
+                  const std::function<void()>& meanwhile = {});
 
 // SIGINT/SIGTERM set a flag instead of ending the process; call once, early.
 void InstallInterruptHandler();

@@ -142,7 +142,11 @@ Status RunWorkloads(const std::vector<ExaminedInstance>& instances,
     for (const ExaminedInstance& instance : instances) {
       const std::string what = fmt::format("{} {} {}", choice.entry->info.name, ParamsText(choice.params),
                                            instance.instance.name());
-      OneAnswer answer = TimeIsUp(options) ? NoTimeLeft() : RunInWorker(instance, choice, options, plan);
+      const auto collect = [&log] {
+        if (log.ok()) log->Collect();
+      };
+      OneAnswer answer =
+          TimeIsUp(options) ? NoTimeLeft() : RunInWorker(instance, choice, options, plan, collect);
       if (log.ok() && answer.seconds > 0) JudgeByKernelLog(*log, answer);
       if (answer.verdict == WorkloadVerdict::kWrong)
         progress.Note(fmt::format("wrong: {}: {}", what, answer.reason));

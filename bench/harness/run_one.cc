@@ -241,7 +241,8 @@ OneAnswer ParseAnswer(const std::string& text) {
 }
 
 OneAnswer RunInWorker(const ExaminedInstance& instance, const WorkloadChoice& choice,
-                      const BenchOptions& options, const PairPlan& plan) {
+                      const BenchOptions& options, const PairPlan& plan,
+                      const std::function<void()>& meanwhile) {
   OneAnswer answer;
   const WorkloadInfo& info = choice.entry->info;
   if (!instance.reached) {
@@ -275,7 +276,7 @@ OneAnswer RunInWorker(const ExaminedInstance& instance, const WorkloadChoice& ch
   std::vector<WorkerJob> jobs;
   jobs.push_back(std::move(job));
   answer.skip_code = SkipCodeName(SkipCode::not_begun);
-  const Status ran = RunWorkers(std::move(jobs), 1, [&](const WorkerAnswer& worker) {
+  const auto take = [&](const WorkerAnswer& worker) {
     if (worker.status.timed_out) {
       answer.failed = true;
       answer.reason = fmt::format("no answer after {:.0f} s", worker.seconds);
@@ -287,7 +288,8 @@ OneAnswer RunInWorker(const ExaminedInstance& instance, const WorkloadChoice& ch
     }
     answer.seconds = worker.seconds;
     return true;
-  });
+  };
+  const Status ran = RunWorkers(std::move(jobs), 1, take, meanwhile);
   if (!ran.ok()) {
     answer.failed = ran.code() != Code::kCancelled;
     answer.skip_code = SkipCodeName(answer.failed ? SkipCode::not_begun : SkipCode::interrupted);

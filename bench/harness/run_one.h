@@ -2,6 +2,7 @@
 #ifndef LAYERMARK_BENCH_HARNESS_RUN_ONE_H_
 #define LAYERMARK_BENCH_HARNESS_RUN_ONE_H_
 
+#include <functional>
 #include <string>
 
 #include "bench/harness/engine.h"
@@ -33,8 +34,10 @@ OneAnswer ParseAnswer(const std::string& text);
 
 // Runs it in a worker process with the workload's deadline and answers; why it is not run, or died, is the
 // reason.
+// `meanwhile` as in RunWorkers.
 OneAnswer RunInWorker(const ExaminedInstance& instance, const WorkloadChoice& choice,
-                      const BenchOptions& options, const PairPlan& plan);
+                      const BenchOptions& options, const PairPlan& plan,
+                      const std::function<void()>& meanwhile = {});
 
 }  // namespace layermark
 

@@ -148,10 +148,11 @@ void NotRun(const std::vector<size_t>& indices, const std::vector<bool>& answere
   }
 }
 
-// Runs the selected indices; verdicts go into rows[base + index].
+// Runs the selected indices; verdicts go into rows[base + index]. `log` may be null.
 Status RunBatch(const ExaminedInstance& instance, const std::vector<const Case*>& cases,
                 const std::vector<size_t>& indices, Backing& backing, const CheckOptions& options,
-                int parallel, Progress& progress, std::vector<ConformanceRow>& rows, size_t base) {
+                int parallel, KernelLog* log, Progress& progress, std::vector<ConformanceRow>& rows,
+                size_t base) {
   std::vector<WorkerJob> jobs;
   jobs.reserve(indices.size());
   for (size_t index : indices) {
@@ -166,7 +167,7 @@ Status RunBatch(const ExaminedInstance& instance, const std::vector<const Case*>
   int hung = 0;
   std::string how;
   std::vector<bool> answered(indices.size(), false);
-  const Status status = RunWorkers(std::move(jobs), parallel, [&](const WorkerAnswer& answer) {
+  const auto judge = [&](const WorkerAnswer& answer) {
     ConformanceRow& row = rows[base + indices[answer.index]];
     answered[answer.index] = true;
     if (Judge(answer, row)) {
@@ -180,7 +181,11 @@ Status RunBatch(const ExaminedInstance& instance, const std::vector<const Case*>
     }
     progress.Step(row.case_name);
     return hung < kMaxHungCases;
-  });
+  };
+  const auto collect = [log] {
+    if (log != nullptr) log->Collect();
+  };
+  const Status status = RunWorkers(std::move(jobs), parallel, judge, collect);
   if (hung >= kMaxHungCases) {
     NotRun(indices, answered, fmt::format("the driver hung in {} cases before, the last time: {}", hung, how),
            rows, base);
@@ -204,7 +209,7 @@ void AttributeKernelProblems(const ExaminedInstance& instance, const std::vector
     if (!log.ok()) break;
     std::vector<ConformanceRow> again(1, rows[base + index]);
     const std::vector<const Case*> one = {cases[index]};
-    if (!RunBatch(instance, one, {0}, backing, options, 1, progress, again, 0).ok()) break;
+    if (!RunBatch(instance, one, {0}, backing, options, 1, &*log, progress, again, 0).ok()) break;
     const auto seen = log->NewProblems(cases[index]->info.kernel_log);
     if (!seen.ok() || seen->empty()) continue;
     found = true;
@@ -270,8 +275,8 @@ Status RunCases(const ExaminedInstance& instance, const std::vector<const Case*>
   Result<KernelLog> log = KernelLog::OpenAtEnd();
   if (!log.ok()) progress.Note(fmt::format("the kernel log is not watched: {}", log.status().ToString()));
 
-  const Status ran =
-      RunBatch(instance, cases, indices, backing, options, options.parallel, progress, rows, base);
+  const Status ran = RunBatch(instance, cases, indices, backing, options, options.parallel,
+                              log.ok() ? &*log : nullptr, progress, rows, base);
   if (!ran.ok()) {
     progress.End(fmt::format("ended early: {}", ran.ToString()));
     return ran;

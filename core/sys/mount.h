@@ -8,6 +8,14 @@
 // spaces and newlines; 500 layers work. (An upperdir with ':' is beyond fuse-overlayfs itself, which says
 // so.)
 //
+// A file system in a file: a type other than bind and FUSE whose source is a regular file is given that file
+// where it can take it (erofs since Linux 6.12), else, and always with the option "loop", a loop device over it
+// that goes with the mount.
+//
+// A mount made of others, in containerd's form: the last mount of a list may have the type "format/TYPE"; then
+// those before it are mounted out of sight, each in a place of its own, and "{{ mount N }}" in its options stands
+// for the place of the N-th, counted from 0. They go with it.
+//
 // Options: ro nosuid nodev noexec noatime relatime nodiratime strictatime nosymfollow (and their opposites)
 // are attributes of the mount; "ro" makes the file system read-only as well, except with subvol= or
 // subvolid=, where other mounts of the same device may be writable. bind, rbind and the propagation words are

@@ -17,12 +17,30 @@ namespace {
 
 constexpr char kProgram[] = "fuse-overlayfs";
 
-std::string ProgramOf(const DriverOptions& options) {
-  auto found = options.find("program");
+std::string OptionOf(const DriverOptions& options, const std::string& key) {
+  auto found = options.find(key);
   return found == options.end() ? "" : found->second;
 }
 
-std::vector<Mount> FuseMounts(const std::string& program, const StackSpec& spec) {
+std::string ProgramOf(const DriverOptions& options) {
+  return OptionOf(options, "program");
+}
+
+// The program's own options of this instance; what is not stated is left to the program.
+std::vector<std::string> ProgramOptions(const DriverOptions& options) {
+  std::vector<std::string> words;
+  for (const char* flag : {"static_nlink", "volatile"}) {
+    if (OptionOf(options, flag) == "on") words.emplace_back(flag);
+  }
+  for (const char* number : {"noxattrs", "writeback"}) {
+    const std::string value = OptionOf(options, number);
+    if (!value.empty()) words.push_back(number + std::string(value == "on" ? "=1" : "=0"));
+  }
+  return words;
+}
+
+std::vector<Mount> FuseMounts(const DriverOptions& options, const StackSpec& spec) {
+  const std::string program = ProgramOf(options);
   const std::string source = program.empty() ? "overlay" : program + "#overlay";
   Mount mount{std::string("fuse3.") + kProgram, source, "", {}};
   for (const std::string& lower : spec.lowers) mount.options.push_back("lowerdir=" + lower);
@@ -32,19 +50,21 @@ std::vector<Mount> FuseMounts(const std::string& program, const StackSpec& spec)
   }
   // FUSE mounts are nodev unless they ask not to be.
   mount.options.emplace_back("dev");
+  const std::vector<std::string> words = ProgramOptions(options);
+  mount.options.insert(mount.options.end(), words.begin(), words.end());
   mount.options.insert(mount.options.end(), spec.options.begin(), spec.options.end());
   if (spec.upper.empty()) mount.options.emplace_back("ro");
   return {mount};
 }
 
-Status TryMount(const std::string& program, const std::string& directory) {
+Status TryMount(const DriverOptions& options, const std::string& directory) {
   for (const char* name : {"lower", "upper", "work", "merged"})
     LM_TRY(MakeDirectory(directory + "/" + name, 0755));
   LM_TRY(WriteFile(directory + "/lower/changed", "old"));
   LM_TRY(WriteFile(directory + "/lower/deleted", "old"));
   const StackSpec spec{{directory + "/lower"}, directory + "/upper", directory + "/work", {}};
   const std::string merged = directory + "/merged";
-  LM_ASSIGN(Mounted mounted, MountAll(FuseMounts(program, spec), merged));
+  LM_ASSIGN(Mounted mounted, MountAll(FuseMounts(options, spec), merged));
   LM_TRY(WriteFile(merged + "/changed", "new"));
   if (unlink((merged + "/deleted").c_str()) != 0) return Status::Errno("unlink", merged + "/deleted");
   LM_TRY(mounted.Unmount());
@@ -62,12 +82,21 @@ class FuseOverlayfsDriver : public Driver {
   std::string default_backing() const override { return "ext4"; }
 
   std::vector<OptionRow> options() const override {
-    return {{"program", {}, "path of the program to run instead of the one on PATH"}};
+    return {
+        {"program", {}, "path of the program to run instead of the one on PATH"},
+        {"noxattrs", {"on", "off"}, "no extended attributes"},
+        {"static_nlink", {"on", "off"}, "directories show the link count 1"},
+        {"volatile", {"on", "off"}, "nothing is synced to disk"},
+        {"writeback", {"on", "off"}, "the kernel gathers writes (the program's default)"},
+    };
   }
 
-  CapabilitySet capabilities(const DriverOptions&, const std::string& backing) const override {
+  CapabilitySet capabilities(const DriverOptions& options, const std::string& backing) const override {
     using enum Capability;
     CapabilitySet set = BackingCapabilities(backing);
+    if (OptionOf(options, "noxattrs") == "on") {
+      for (Capability attribute : {acl, xattr_user, xattr_trusted, xattr_security}) set.Remove(attribute);
+    }
     for (Capability missing : {rename_dir, tmpfile, seek_hole, reflink, inode_flags}) set.Remove(missing);
     for (Capability offered : {shares_bytes, shares_inodes, upper_visible, layer_stack, fuse_daemon,
                                layers_128, layers_500, rebase, cleanup, usage_own_changes}) {
@@ -98,7 +127,7 @@ class FuseOverlayfsDriver : public Driver {
   Status Probe(const DriverOptions& options, const std::string& directory) const override {
     LM_TRY(Version(options).status());
     LM_ASSIGN(TempTree tree, TempTree::Create(directory, "probe"));
-    LM_TRY(TryMount(ProgramOf(options), tree.path()));
+    LM_TRY(TryMount(options, tree.path()));
     return tree.Remove();
   }
 
@@ -116,9 +145,7 @@ class FuseOverlayfsDriver : public Driver {
   Result<std::unique_ptr<Snapshotter>> Open(const DriverOptions& options,
                                             const std::string& root) const override {
     UnionStyle style;
-    style.mounts = [program = ProgramOf(options)](const StackSpec& spec) {
-      return FuseMounts(program, spec);
-    };
+    style.mounts = [options](const StackSpec& spec) { return FuseMounts(options, spec); };
     style.private_xattr_prefixes = {"trusted.overlay.", "user.overlay.", "user.fuseoverlayfs."};
     SnapshotStoreOptions store_options;
     store_options.rebase = true;
@@ -126,7 +153,7 @@ class FuseOverlayfsDriver : public Driver {
   }
 
   Result<std::vector<Mount>> StackMounts(const DriverOptions& options, const StackSpec& spec) const override {
-    return FuseMounts(ProgramOf(options), spec);
+    return FuseMounts(options, spec);
   }
 };
 
