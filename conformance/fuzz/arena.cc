@@ -1,22 +1,64 @@
 #include "conformance/fuzz/arena.h"
 
+#include <fcntl.h>
 #include <fmt/core.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <ctime>
 
 #include "conformance/fuzz/program_text.h"
+#include "core/oci/layer_tar.h"
 
 namespace layermark {
 namespace {
 
-// Fields after which the two trees are the same for everything that follows.
-bool MayBeIgnored(const Difference& difference) {
-  const std::string& f = difference.field;
-  return f != "missing" && f != "unexpected" && f != "type" && f != "digest" && f != "size";
+// "user.a" -> "xattr user"; lists and capabilities by what they are.
+std::string XattrEffect(const std::string& name) {
+  if (name == "system.posix_acl_access") return "acl";
+  if (name == "system.posix_acl_default") return "default_acl";
+  if (name == "security.capability") return "capability";
+  return "xattr_" + name.substr(0, name.find('.'));
+}
+
+// Takes inode flags off everything in a store that does not let itself be removed.
+void ClearInodeFlags(const std::string& path) {
+  const Result<Fd> fd = layermark::Open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (!fd.ok()) return;
+  struct stat st {};
+  if (fstat(fd->get(), &st) != 0 || (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))) return;
+  int flags = 0;
+  if (ioctl(fd->get(), FS_IOC_GETFLAGS, &flags) == 0) {
+    flags &= ~(FS_IMMUTABLE_FL | FS_APPEND_FL);
+    (void)ioctl(fd->get(), FS_IOC_SETFLAGS, &flags);
+  }
+  if (!S_ISDIR(st.st_mode)) return;
+  const Result<std::vector<std::string>> names = ListDir(fd->get());
+  for (size_t i = 0; names.ok() && i < names->size(); ++i) ClearInodeFlags(path + "/" + (*names)[i]);
+}
+
+// "_chmod" out of "chmod(a/b): ...": the step of a layer that failed.
+std::string FailedStep(const std::string& message) {
+  const size_t end = message.find('(');
+  const size_t begin = end == std::string::npos ? end : message.find_last_of(' ', end) + 1;
+  if (begin >= end || message.find_first_not_of("abcdefghijklmnopqrstuvwxyz_", begin) != end) return "";
+  return "_" + message.substr(begin, end - begin);
+}
+
+Status RemoveAnyTree(const std::string& path) {
+  if (RemoveTree(path).ok()) return Status::Ok();
+  ClearInodeFlags(path);
+  return RemoveTree(path);
 }
 
 }  // namespace
+
+bool IsAttribute(const std::string& f) {
+  return f != "missing" && f != "unexpected" && f != "type" && f != "digest" && f != "size" &&
+         f != "link_target";
+}
 
 std::string Describe(const Mismatch& m) {
   switch (m.kind) {
@@ -33,7 +75,7 @@ std::string Describe(const Mismatch& m) {
 std::string EffectOf(const Difference& difference, const Manifest& expected) {
   const auto found = expected.entries.find(difference.path);
   const bool xattr = difference.field.starts_with("xattr:");
-  return fmt::format("{} {}", xattr ? "xattr" : difference.field,
+  return fmt::format("{} {}", xattr ? XattrEffect(difference.field.substr(6)) : difference.field,
                      found == expected.entries.end() ? "none" : FileTypeName(found->second.type));
 }
 
@@ -94,13 +136,16 @@ std::optional<Mismatch> Arena::LoadDriver(const std::vector<Layer>& layers) {
     if (!opened.ok()) return Failed("open", opened.status(), 0);
     subject_.emplace(std::move(*opened));
   }
+  taken_as_it_is_ = false;
   for (const Layer& layer : layers) {
     const std::string name = fmt::format("layer{}", ++serial_);
     const Status s = subject_->CommitLayer(name, chain_.empty() ? "" : chain_.back(), layer);
     if (!s.ok()) {
+      const std::string root = subject_->root();
       (void)RemoveChain();
-      subject_.reset();
-      return Failed("layer", s, 0);
+      Forget();
+      (void)RemoveAnyTree(root);
+      return Failed("layer" + FailedStep(s.message()), s, 0);
     }
     chain_.push_back(name);
   }
@@ -118,13 +163,14 @@ std::optional<Mismatch> Arena::Prepare(size_t index) {
   Result<MountedSnapshot> mounted = MountedSnapshot::Mount(key_, std::move(*mounts));
   if (!mounted.ok()) return Failed("mount", mounted.status(), index);
   mounted_.emplace(std::move(*mounted));
-  driver_side_.Attach(mounted_->root_fd());
+  mounts_ = mounted_->mounts();
+  driver_side_.Attach(mounted_->root_fd(), began_ns_);
   return std::nullopt;
 }
 
-Result<std::optional<Mismatch>> Arena::Begin(const std::vector<Layer>& layers) {
+Result<std::optional<Mismatch>> Arena::Begin(const std::vector<Layer>& layers, bool as_they_are) {
   LM_TRY(LoadReference(layers));
-  plain_side_.Attach(reference_fd_.get());
+  plain_side_.Attach(reference_fd_.get(), began_ns_);
   std::string text;
   for (const Layer& layer : layers) {
     text += "layer\n";
@@ -136,44 +182,110 @@ Result<std::optional<Mismatch>> Arena::Begin(const std::vector<Layer>& layers) {
   }
   if (auto mismatch = Prepare(0)) return mismatch;
   loaded_ = text;
-  if (!fresh) return std::optional<Mismatch>();
-  return CompareTrees(0);
+  if (!fresh && as_they_are && taken_as_it_is_) return std::optional<Mismatch>();
+  as_it_is_.clear();
+  taken_as_it_is_ = false;
+  Result<std::optional<Mismatch>> found = CompareTrees(0);
+  if (!found.ok()) return found;
+  if (found->has_value() && (!as_they_are || (*found)->kind != Mismatch::Kind::kTree)) return found;
+  as_it_is_ = differing_;
+  taken_as_it_is_ = true;
+  return std::optional<Mismatch>();
 }
 
-Result<std::optional<Mismatch>> Arena::CompareTrees(size_t index) {
+Result<std::optional<Mismatch>> Arena::CompareTrees(size_t index, bool sockets) {
+  return CompareWith(mounted_->root_fd(), index, sockets);
+}
+
+Result<std::optional<Mismatch>> Arena::CompareWith(int root_fd, size_t index, bool sockets) {
+  masked_.clear();
+  differing_.clear();
   ManifestOptions what;
   what.holes = false;
-  LM_ASSIGN(const Manifest expected, ReadManifest(reference_fd_.get(), what));
-  Result<Manifest> seen = ReadManifest(mounted_->root_fd(), what);
+  LM_ASSIGN(Manifest expected, ReadManifest(reference_fd_.get(), what));
+  Result<Manifest> seen = ReadManifest(root_fd, what);
   if (!seen.ok()) return Failed("walk", seen.status(), index);
+  if (!sockets) {  // a tar has none
+    const auto is_socket = [](const auto& entry) { return entry.second.type == FileType::kSocket; };
+    std::erase_if(expected.entries, is_socket);
+    std::erase_if(seen->entries, is_socket);
+  }
   CompareOptions how;
   how.recent_after_ns = began_ns_;
   how.hole_tolerance_bytes = -1;
   std::vector<Difference> differences = Compare(expected, *seen, how);
-  if (ignored_ != nullptr) {
-    std::erase_if(differences, [&](const Difference& d) {
-      return MayBeIgnored(d) && ignored_->contains(EffectOf(d, expected));
-    });
-  }
-  if (differences.empty()) return std::optional<Mismatch>();
   Mismatch mismatch;
   mismatch.kind = Mismatch::Kind::kTree;
   mismatch.step = index;
-  mismatch.tree = std::move(differences);
+  bool parted = false;
+  for (Difference& d : differences) {
+    const std::string which = d.path + "\n" + d.field;
+    differing_.insert(which);
+    if (as_it_is_.contains(which)) {
+      masked_.insert(d.path);
+      continue;
+    }
+    std::string effect = EffectOf(d, expected);
+    if (mask_ && mask_(d, effect)) {
+      masked_.insert(d.path);
+      parted = parted || !IsAttribute(d.field);
+      continue;
+    }
+    mismatch.tree.push_back(std::move(d));
+    mismatch.effects.push_back(std::move(effect));
+  }
+  mismatch.stale = mismatch.tree.empty();
+  if (mismatch.stale && !parted) return std::optional<Mismatch>();
   // What a signature is made of, kept where the manifests still are.
-  std::set<std::string> effects;
-  for (const Difference& d : mismatch.tree) effects.insert(EffectOf(d, expected));
-  for (const std::string& effect : effects)
+  for (const std::string& effect : std::set<std::string>(mismatch.effects.begin(), mismatch.effects.end())) {
     mismatch.seen.seen += (mismatch.seen.seen.empty() ? "" : ", ") + effect;
+  }
   return std::optional<Mismatch>(std::move(mismatch));
+}
+
+// The layer as a tar, applied to a new snapshot on the parent. What that shows is compared and thrown away.
+Result<std::optional<Mismatch>> Arena::DiffAndApply(const std::string& parent, const std::string& name,
+                                                    size_t index) {
+  const Fd tar(memfd_create("layer", MFD_CLOEXEC));
+  if (!tar.valid()) return Status::Errno("memfd_create", "layer");
+  {
+    Result<MountedSnapshot> upper = subject_->View(fmt::format("view{}", ++serial_), name);
+    if (!upper.ok()) return Failed("view", upper.status(), index);
+    std::optional<MountedSnapshot> lower;
+    if (!parent.empty()) {
+      Result<MountedSnapshot> below = subject_->View(fmt::format("view{}", ++serial_), parent);
+      if (!below.ok()) return Failed("view", below.status(), index);
+      lower.emplace(std::move(*below));
+    }
+    const Result<DiffResult> diff = DiffToTar(lower ? lower->root_fd() : -1, upper->root_fd(), tar.get());
+    for (MountedSnapshot* view : {&*upper, lower ? &*lower : nullptr}) {
+      if (view == nullptr) continue;
+      if (Status s = view->Unmount(); !s.ok()) return Failed("unmount", s, index);
+      if (Status s = subject_->api().Remove(view->key()); !s.ok()) return Failed("remove", s, index);
+    }
+    if (!diff.ok()) return Failed("diff", diff.status(), index);
+  }
+  Result<MountedSnapshot> again = subject_->Prepare(fmt::format("again{}", ++serial_), parent);
+  if (!again.ok()) return Failed("prepare", again.status(), index);
+  Result<std::optional<Mismatch>> found = std::optional<Mismatch>();
+  if (lseek(tar.get(), 0, SEEK_SET) != 0) return Status::Errno("lseek", "layer");
+  if (Result<ApplyResult> applied = ApplyLayerTar(tar.get(), again->root_fd()); !applied.ok()) {
+    found = Failed("apply", applied.status(), index);
+  } else {
+    found = CompareWith(again->root_fd(), index, false);
+  }
+  const std::string key = again->key();
+  if (Status s = again->Unmount(); !s.ok()) return Failed("unmount", s, index);
+  if (Status s = subject_->api().Remove(key); !s.ok()) return Failed("remove", s, index);
+  return found;
 }
 
 Result<std::optional<Mismatch>> Arena::Session(FuzzOp op, size_t index) {
   driver_side_.Detach();
-  plain_side_.Attach(reference_fd_.get());
+  plain_side_.Attach(reference_fd_.get(), began_ns_);
   if (op == FuzzOp::kRemount) {
     if (Status s = mounted_->Remount(); !s.ok()) return Failed("remount", s, index);
-    driver_side_.Attach(mounted_->root_fd());
+    driver_side_.Attach(mounted_->root_fd(), began_ns_);
     return CompareTrees(index);
   }
   if (Status s = mounted_->Unmount(); !s.ok()) return Failed("unmount", s, index);
@@ -181,7 +293,12 @@ Result<std::optional<Mismatch>> Arena::Session(FuzzOp op, size_t index) {
   const std::string name = fmt::format("commit{}", ++serial_);
   if (Status s = subject_->api().Commit(name, key_); !s.ok()) return Failed("commit", s, index);
   key_.clear();
+  const std::string parent = chain_.empty() ? "" : chain_.back();
   chain_.push_back(name);
+  if (op == FuzzOp::kDiff) {
+    Result<std::optional<Mismatch>> found = DiffAndApply(parent, name, index);
+    if (!found.ok() || found->has_value()) return found;
+  }
   if (auto mismatch = Prepare(index)) return mismatch;
   return CompareTrees(index);
 }
@@ -192,6 +309,7 @@ Result<std::optional<Mismatch>> Arena::Run(const FuzzStep& step, size_t index, O
   if (IsMeta(step.op)) return Session(step.op, index);
   Outcome seen = driver_side_.Run(step);
   *expected = plain_side_.Run(step);
+  DropWhatMayDiffer(expected, &seen);
   if (seen == *expected) return std::optional<Mismatch>();
   Mismatch mismatch;
   mismatch.step = index;
@@ -200,38 +318,48 @@ Result<std::optional<Mismatch>> Arena::Run(const FuzzStep& step, size_t index, O
   return std::optional<Mismatch>(std::move(mismatch));
 }
 
+void Arena::Forget() {
+  subject_.reset();
+  chain_.clear();
+  loaded_.clear();
+}
+
 Status Arena::End() {
   driver_side_.Detach();
   plain_side_.Detach();
   reference_fd_ = Fd();
-  LM_TRY(RemoveTree(reference_));
+  LM_TRY(RemoveAnyTree(reference_));
   if (mkdir(reference_.c_str(), 0755) != 0) return Status::Errno("mkdir", reference_);
-  bool clean = true;
-  if (mounted_) clean = mounted_->Unmount().ok();
+  unclean_ = mounted_ ? mounted_->Unmount() : Status::Ok();
   mounted_.reset();
-  if (!key_.empty()) clean = subject_->api().Remove(key_).ok() && clean;
+  if (!key_.empty() && unclean_.ok()) unclean_ = subject_->api().Remove(key_);
   key_.clear();
-  while (chain_.size() > permanent_) {
-    clean = subject_->api().Remove(chain_.back()).ok() && clean;
+  while (unclean_.ok() && chain_.size() > permanent_) {
+    unclean_ = subject_->api().Remove(chain_.back());
     chain_.pop_back();
   }
-  // A store that is not what it should be is not used again.
-  if (!clean) {
-    subject_.reset();
-    chain_.clear();
-    loaded_.clear();
+  // A store that is not what it should be is not used again; what it takes is given back as far as may be.
+  if (!unclean_.ok()) {
+    const std::string root = subject_ ? subject_->root() : "";
+    Forget();
+    if (!root.empty()) (void)RemoveAnyTree(root);
   }
   return Status::Ok();
+}
+
+Result<std::optional<Mismatch>> Arena::Finish(size_t index) {
+  LM_TRY(End());
+  if (unclean_.ok()) return std::optional<Mismatch>();
+  return Failed("remove", unclean_, index);
 }
 
 Status Arena::Discard() {
   LM_TRY(End());
   if (subject_) {
-    const Status s = subject_->Discard();
-    subject_.reset();
-    chain_.clear();
-    loaded_.clear();
-    LM_TRY(s);
+    const std::string root = subject_->root();
+    const bool gone = subject_->Discard().ok();
+    Forget();
+    if (!gone) (void)RemoveAnyTree(root);
   }
   return RemoveTree(reference_);
 }

@@ -11,6 +11,8 @@ using nlohmann::json;
 std::string EncodeState(const FuzzState& state) {
   json out;
   out["next_index"] = state.next_index;
+  out["next_calls"] = state.next_calls;
+  out["calls"] = state.result.calls;
   out["programs"] = state.result.programs;
   out["steps"] = state.result.steps;
   out["seconds"] = state.result.seconds;
@@ -18,10 +20,13 @@ std::string EncodeState(const FuzzState& state) {
   out["accepted"] = state.result.accepted;
   out["known"] = state.known;
   out["shrunk"] = state.shrunk;
-  out["ignored"] = state.ignored;
+  out["bad_stacks"] = state.bad_stacks;
   out["coverage"] = json::object();
   for (const auto& [key, count] : state.result.coverage.counts())
     out["coverage"][key] = {count.ran, count.deviated};
+  const UnionMount& mount = state.result.mount;
+  out["mount"] = {
+      {"kind", static_cast<int>(mount.kind)}, {"program", mount.program}, {"options", mount.options}};
   out["findings"] = json::array();
   for (const FuzzFinding& finding : state.result.findings) {
     const Signature& s = finding.signature;
@@ -32,6 +37,7 @@ std::string EncodeState(const FuzzState& state) {
                                {"seen", s.seen},
                                {"detail", finding.detail},
                                {"index", finding.index},
+                               {"calls", finding.calls},
                                {"program", ToText(finding.program)}});
   }
   return out.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -42,6 +48,8 @@ Status DecodeState(const std::string& text, FuzzState& state) {
   if (!in.is_object() || !in.contains("findings")) return Internal("a worker's answer is not a state");
   FuzzState out;
   out.next_index = in.at("next_index").get<uint64_t>();
+  out.next_calls = in.at("next_calls").get<uint64_t>();
+  out.result.calls = in.at("calls").get<int64_t>();
   out.result.programs = in.at("programs").get<int64_t>();
   out.result.steps = in.at("steps").get<int64_t>();
   out.result.seconds = in.at("seconds").get<double>();
@@ -49,10 +57,14 @@ Status DecodeState(const std::string& text, FuzzState& state) {
   out.result.accepted = in.at("accepted").get<std::map<std::string, int64_t>>();
   out.known = in.at("known").get<std::set<std::string>>();
   out.shrunk = in.at("shrunk").get<std::map<std::string, int>>();
-  out.ignored = in.at("ignored").get<std::set<std::string>>();
+  out.bad_stacks = in.at("bad_stacks").get<int64_t>();
   for (const auto& [key, count] : in.at("coverage").items()) {
     out.result.coverage.Set(key, {count.at(0).get<int64_t>(), count.at(1).get<int64_t>()});
   }
+  const json& mount = in.at("mount");
+  out.result.mount.kind = static_cast<UnionMount::Kind>(mount.at("kind").get<int>());
+  out.result.mount.program = mount.at("program").get<std::string>();
+  out.result.mount.options = mount.at("options").get<std::vector<std::string>>();
   for (const json& f : in.at("findings")) {
     FuzzFinding finding;
     finding.signature.operation = f.at("operation").get<std::string>();
@@ -62,6 +74,7 @@ Status DecodeState(const std::string& text, FuzzState& state) {
     finding.signature.seen = f.at("seen").get<std::string>();
     finding.detail = f.at("detail").get<std::string>();
     finding.index = f.at("index").get<uint64_t>();
+    finding.calls = f.at("calls").get<std::string>();
     LM_ASSIGN(finding.program, ParseFuzzProgram(f.at("program").get<std::string>()));
     out.result.findings.push_back(std::move(finding));
   }

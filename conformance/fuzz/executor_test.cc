@@ -20,7 +20,7 @@ class FuzzExecutorTest : public ::testing::Test {
     auto root = Open(tree_.path(), O_RDONLY | O_DIRECTORY);
     ASSERT_TRUE(root.ok());
     root_ = std::move(*root);
-    executor_.Attach(root_.get());
+    executor_.Attach(root_.get(), 1'500'000'000'000'000'000);  // later than any time that is set here
   }
   void TearDown() override { executor_.Detach(); }
 
@@ -42,7 +42,8 @@ TEST_F(FuzzExecutorTest, SaysWhatHappened) {
   EXPECT_EQ(Run("append path=\"d/f\" data=\"!\""), "ok 1");
   EXPECT_EQ(Run("write path=\"d/f\" offset=1 data=\"u\""), "ok 1");
   EXPECT_EQ(Run("read path=\"d/f\""), "ok 6 hullo!");
-  EXPECT_EQ(Run("stat path=\"d/f\" flags=0"), "ok type=regular mode=640 uid=0 gid=0 size=6 nlink=1");
+  EXPECT_EQ(Run("stat path=\"d/f\" flags=0"),
+            "ok type=regular mode=640 uid=0 gid=0 size=6 nlink=1 mtime=recent");
   EXPECT_EQ(Run("truncate path=\"d/f\" size=2"), "ok");
   EXPECT_EQ(Run("link path=\"d/f\" target=\"g\""), "ok");
   EXPECT_EQ(Run("rename path=\"g\" target=\"d/f\" flags=NOREPLACE"), "EEXIST");
@@ -64,7 +65,7 @@ TEST_F(FuzzExecutorTest, DescriptorsOutliveTheirNames) {
   EXPECT_EQ(Run("fd_read slot=0 offset=0 size=10"), "ok 3 abc");
   EXPECT_EQ(Run("mmap_write slot=0 offset=1 data=\"XYZ\""), "ok 2") << "never beyond the end";
   EXPECT_EQ(Run("fd_read slot=0 offset=0 size=10"), "ok 3 aXY");
-  EXPECT_EQ(Run("fd_stat slot=0"), "ok type=regular mode=600 uid=0 gid=0 size=3 nlink=0");
+  EXPECT_EQ(Run("fd_stat slot=0"), "ok type=regular mode=600 uid=0 gid=0 size=3 nlink=0 mtime=recent");
   EXPECT_EQ(Run("open slot=1 path=\"g\" flags=RDWR|CREAT mode=0600"), "ok");
   EXPECT_EQ(Run("copy_range slot=1 from=0 offset=0 size=2"), "ok 2");
   EXPECT_EQ(Run("read path=\"g\""), "ok 2 aX");
@@ -76,7 +77,8 @@ TEST_F(FuzzExecutorTest, DescriptorsOutliveTheirNames) {
   EXPECT_EQ(Run("fd_stat slot=1"), "EBADF");
   EXPECT_EQ(Run("tmpfile slot=3 path=\"\" mode=0600"), "ok");
   EXPECT_EQ(Run("fd_link slot=3 path=\"t\""), "ok");
-  EXPECT_EQ(Run("stat path=\"t\" flags=0"), "ok type=regular mode=600 uid=0 gid=0 size=0 nlink=1");
+  EXPECT_EQ(Run("stat path=\"t\" flags=0"),
+            "ok type=regular mode=600 uid=0 gid=0 size=0 nlink=1 mtime=recent");
 }
 
 TEST_F(FuzzExecutorTest, ActsAsAnotherUserForOneStep) {
@@ -92,7 +94,9 @@ TEST_F(FuzzExecutorTest, ActsAsAnotherUserForOneStep) {
 
 TEST_F(FuzzExecutorTest, SetsTimesAndAttributes) {
   EXPECT_EQ(Run("create path=\"f\" data=\"x\" mode=0600"), "ok 1");
-  EXPECT_EQ(Run("times path=\"f\" atime=omit mtime=-1500000000 flags=NOFOLLOW"), "ok");
+  EXPECT_EQ(Run("times path=\"f\" atime=omit mtime=-1500000000 flags=NOFOLLOW"), "ok mtime=-2.500000000");
+  EXPECT_EQ(Run("times path=\"f\" atime=1000000000 mtime=now flags=0"), "ok atime=1.000000000 mtime=recent");
+  EXPECT_EQ(Run("times path=\"f\" atime=omit mtime=-1500000000 flags=0"), "ok mtime=-2.500000000");
   const auto manifest = ReadManifest(root_.get());
   ASSERT_TRUE(manifest.ok());
   EXPECT_EQ(manifest->entries.at("f").mtime_ns, -1'500'000'000);
@@ -102,6 +106,71 @@ TEST_F(FuzzExecutorTest, SetsTimesAndAttributes) {
   EXPECT_EQ(Run("listxattr path=\"f\""), "ok 1 xattrs=trusted.a,");
   EXPECT_EQ(Run("removexattr path=\"f\" name=\"trusted.a\""), "ok");
   EXPECT_EQ(Run("getxattr path=\"f\" name=\"trusted.a\""), "ENODATA");
+}
+
+TEST_F(FuzzExecutorTest, TellsObjectsApart) {
+  EXPECT_EQ(Run("create path=\"f\" data=\"x\" mode=0600"), "ok 1");
+  EXPECT_EQ(Run("stat path=\"f\" flags=0"),
+            "ok type=regular mode=600 uid=0 gid=0 size=1 nlink=1 mtime=recent");
+  EXPECT_EQ(Run("stat path=\"f\" flags=0"),
+            "ok type=regular mode=600 uid=0 gid=0 size=1 nlink=1 mtime=recent ino=same");
+  EXPECT_EQ(Run("rename path=\"f\" target=\"g\" flags=0"), "ok");
+  EXPECT_EQ(Run("stat path=\"g\" flags=0"),
+            "ok type=regular mode=600 uid=0 gid=0 size=1 nlink=1 mtime=recent ino=same");
+  EXPECT_EQ(Run("link path=\"g\" target=\"h\" flags=0"), "ok");
+  EXPECT_EQ(Run("create path=\"i\" data=\"x\" mode=0600"), "ok 1");
+  EXPECT_EQ(Run("same_file path=\"g\" target=\"h\""), "ok object=same");
+  EXPECT_EQ(Run("same_file path=\"g\" target=\"i\""), "ok object=other");
+  EXPECT_EQ(Run("open slot=0 path=\"g\" flags=PATH mode=0"), "ok");
+  EXPECT_EQ(Run("fd_same slot=0 path=\"h\""), "ok object=same");
+  EXPECT_EQ(Run("fd_same slot=0 path=\"i\""), "ok object=other");
+  EXPECT_EQ(Run("fd_read slot=0 offset=0 size=1"), "EBADF");
+}
+
+TEST_F(FuzzExecutorTest, ListsWhileNamesComeAndGo) {
+  EXPECT_EQ(Run("mkdir path=\"d\" mode=0755"), "ok");
+  EXPECT_EQ(Run("mkdir path=\"d/sub\" mode=0755"), "ok");
+  EXPECT_EQ(Run("list_create path=\"d\""), "ok first=0 twice= missing=");
+  EXPECT_EQ(Run("list_inodes path=\"d\""), "ok 5 others=");
+  EXPECT_EQ(Run("list_remove path=\"d\""), "ok 4 first=0 names=sub/4 ");
+}
+
+TEST_F(FuzzExecutorTest, SetsInodeFlagsAndTakesThemOff) {
+  EXPECT_EQ(Run("create path=\"f\" data=\"x\" mode=0600"), "ok 1");
+  if (Run("setflags path=\"f\" flags=IMMUTABLE") != "ok") GTEST_SKIP() << "/tmp has no inode flags";
+  EXPECT_EQ(Run("append path=\"f\" data=\"y\""), "EPERM");
+  EXPECT_EQ(Run("getflags path=\"f\""), "ok flags=0x10");
+  executor_.Attach(root_.get());
+  EXPECT_EQ(Run("append path=\"f\" data=\"y\""), "ok 1");
+}
+
+TEST_F(FuzzExecutorTest, MapsAreReadAsFarAsTheFileGoes) {
+  EXPECT_EQ(Run("create path=\"f\" data=\"abc\" mode=0600"), "ok 3");
+  EXPECT_EQ(Run("open slot=0 path=\"f\" flags=RDWR mode=0"), "ok");
+  EXPECT_EQ(Run("mmap_read slot=0 offset=1 size=100"), "ok 2 bc");
+  EXPECT_EQ(Run("mmap_read slot=0 offset=3 size=1"), "ok nothing");
+  EXPECT_EQ(Run("open slot=1 path=\"g\" flags=RDWR|CREAT mode=0600"), "ok");
+  EXPECT_EQ(Run("sendfile slot=1 from=0 offset=1 size=9"), "ok 2");
+  EXPECT_EQ(Run("read path=\"g\""), "ok 2 bc");
+}
+
+TEST(FuzzOutcome, DropsWhatMayDiffer) {
+  Outcome expected{0, 0, "type=directory dirlinks=3 mtime=1.000000000"};
+  Outcome seen{0, 0, "type=directory dirlinks=1 mtime=1.000000000"};
+  DropWhatMayDiffer(&expected, &seen);
+  EXPECT_EQ(expected, seen) << "1 means that a directory's links are not counted";
+  expected.seen = "type=directory dirlinks=3 mtime=1.000000000";
+  seen.seen = "type=directory dirlinks=2 mtime=1.000000000";
+  DropWhatMayDiffer(&expected, &seen);
+  EXPECT_NE(expected, seen);
+  expected.seen = "type=regular ino=other";
+  seen.seen = "type=regular ino=same";
+  DropWhatMayDiffer(&expected, &seen);
+  EXPECT_EQ(expected, seen) << "nothing can be said where the ordinary directory's number changed";
+  expected.seen = "type=regular ino=same";
+  seen.seen = "type=regular ino=other";
+  DropWhatMayDiffer(&expected, &seen);
+  EXPECT_NE(expected, seen);
 }
 
 }  // namespace

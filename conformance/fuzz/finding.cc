@@ -7,6 +7,8 @@
 #include <map>
 #include <sstream>
 
+#include "conformance/fuzz/program_text.h"
+
 namespace layermark {
 namespace {
 
@@ -21,32 +23,6 @@ std::map<std::string, std::string> WordsOf(const std::string& text) {
   return words;
 }
 
-bool OnlyLooks(FuzzOp op) {
-  switch (op) {
-    case FuzzOp::kCheck:
-    case FuzzOp::kRemount:
-    case FuzzOp::kCommit:
-    case FuzzOp::kClose:
-    case FuzzOp::kFdRead:
-    case FuzzOp::kFdStat:
-    case FuzzOp::kFdSync:
-    case FuzzOp::kFdList:
-    case FuzzOp::kRead:
-    case FuzzOp::kReadlink:
-    case FuzzOp::kList:
-    case FuzzOp::kListPieces:
-    case FuzzOp::kStat:
-    case FuzzOp::kAccess:
-    case FuzzOp::kGetXattr:
-    case FuzzOp::kListXattr:
-    case FuzzOp::kLock:
-    case FuzzOp::kSeek:
-      return true;
-    default:
-      return false;
-  }
-}
-
 }  // namespace
 
 std::string Signature::CaseName() const {
@@ -55,6 +31,15 @@ std::string Signature::CaseName() const {
 
 std::string Signature::Effect() const {
   return fmt::format("expected {}, seen {}", expected, seen);
+}
+
+std::string FuzzFinding::Text() const {
+  return calls.empty() ? layermark::ToText(program) : calls;
+}
+
+size_t FuzzFinding::steps() const {
+  if (calls.empty()) return program.steps.size();
+  return static_cast<size_t>(std::count(calls.begin(), calls.end(), '\n')) - 1;  // the head
 }
 
 std::string FuzzFinding::file_name() const {
@@ -81,46 +66,38 @@ std::string DifferingWords(const Outcome& expected, const Outcome& seen) {
   return expected.seen == seen.seen ? "other count" : "other data";
 }
 
-Signature SignatureOf(const FuzzProgram& program, const Mismatch& m, const std::vector<Outcome>& outcomes) {
-  Signature signature;
-  signature.expected = "tree";
-  signature.seen = m.seen.seen;
+Signature SignatureOf(const OriginModel& model, const Difference& difference, const std::string& effect) {
+  const OriginModel::Change change = model.LastChange(difference.path);
+  return {change.operation, change.target, "tree", effect};
+}
+
+std::vector<Signature> SignaturesOf(const FuzzProgram& program, const Mismatch& m,
+                                    const std::vector<Outcome>& outcomes) {
+  OriginModel model(program.layers);
+  const size_t steps = std::min(m.step, program.steps.size());
+  for (size_t i = 0; i < steps; ++i) {
+    // A step that is at fault itself has no outcome yet.
+    model.Apply(program.steps[i], i < outcomes.size() ? outcomes[i] : Outcome{});
+  }
+  const FuzzStep* at = m.step < program.steps.size() ? &program.steps[m.step] : nullptr;
   if (m.kind == Mismatch::Kind::kOutcome) {
+    Signature signature;
+    signature.operation = RowOf(at->op).name;
+    signature.target = model.TargetOf(*at);
     signature.expected = m.expected.error == 0 ? "ok" : ErrnoName(m.expected.error);
     signature.seen = m.seen.error == 0 ? "ok" : ErrnoName(m.seen.error);
     if (m.expected.error == m.seen.error) signature.seen = DifferingWords(m.expected, m.seen);
-  } else if (m.kind == Mismatch::Kind::kCall) {
-    signature.expected = "ok";
-    signature.seen = ErrnoName(m.seen.error);
-    signature.operation = m.call;
+    return {signature};
   }
-  OriginModel model(program.layers);
-  std::string last = "layers";
-  Target last_target;
-  for (size_t i = 0; i < program.steps.size() && i <= m.step; ++i) {
-    const FuzzStep& step = program.steps[i];
-    const Target target = model.TargetOf(step);
-    if (i == m.step && m.kind == Mismatch::Kind::kOutcome) {
-      signature.operation = RowOf(step.op).name;
-      signature.target = target;
-      return signature;
-    }
-    const Outcome outcome = i < outcomes.size() ? outcomes[i] : Outcome{};
-    if (!OnlyLooks(step.op)) {
-      last = RowOf(step.op).name;
-      last_target = target;
-    }
-    model.Apply(step, outcome);
-  }
-  signature.target = last_target;
-  if (signature.operation.empty()) {
-    signature.operation = last;
-    const bool session = m.step < program.steps.size() && program.steps[m.step].op != FuzzOp::kCheck;
-    if (session && IsMeta(program.steps[m.step].op)) {
-      signature.operation += std::string("+") + RowOf(program.steps[m.step].op).name;
+  if (m.kind == Mismatch::Kind::kCall) return {{m.call, {}, "ok", ErrnoName(m.seen.error)}};
+  std::vector<Signature> signatures;
+  for (size_t i = 0; i < m.tree.size(); ++i) {
+    signatures.push_back(SignatureOf(model, m.tree[i], m.effects[i]));
+    if (at != nullptr && IsMeta(at->op) && at->op != FuzzOp::kCheck) {
+      signatures.back().operation += std::string("+") + RowOf(at->op).name;
     }
   }
-  return signature;
+  return signatures;
 }
 
 }  // namespace layermark

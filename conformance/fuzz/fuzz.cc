@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "conformance/fuzz/batch.h"
+#include "conformance/fuzz/calls.h"
 #include "conformance/fuzz/program_text.h"
 #include "scenario/worker.h"
 
@@ -15,8 +16,10 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr double kBatchSeconds = 3;
-constexpr auto kDeadline = std::chrono::seconds(45);  // a batch, and the shrinking of what it finds
-constexpr int kMaxDeaths = 5;                         // in a row: then nothing but deaths is to be had
+constexpr double kSlowBatchSeconds = 25;               // of a driver whose calls start a program each
+constexpr auto kDeadline = std::chrono::seconds(120);  // a batch, and the shrinking of what it finds
+constexpr double kHangSeconds = 20;                    // a worker whose step is younger was only slow
+constexpr int kMaxDeaths = 5;                          // in a row: then nothing but deaths is to be had
 
 // What a dead worker left on the backing; its mounts went with its namespace.
 void TidyUp(const Backing& backing) {
@@ -63,7 +66,7 @@ class Session {
     const auto passed = [&] { return std::chrono::duration<double>(Clock::now() - began).count(); };
     int deaths = 0;
     while (passed() < options_.budget_seconds && deaths < kMaxDeaths) {
-      const double seconds = std::clamp(options_.budget_seconds - passed(), 0.2, kBatchSeconds);
+      const double seconds = std::clamp(options_.budget_seconds - passed(), 0.2, BatchSeconds());
       bool died = false;
       Status ours;
       const Status s = RunWorkers({Job(seconds)}, 1, [&](const WorkerAnswer& answer) {
@@ -86,11 +89,19 @@ class Session {
   FuzzState& state() { return state_; }
 
  private:
+  double BatchSeconds() const {
+    const bool slow = instance_.instance.driver->call_deadline(instance_.instance.options).count() > 0;
+    return slow ? kSlowBatchSeconds : kBatchSeconds;
+  }
+
   WorkerJob Job(double seconds) {
     WorkerJob job;
     job.deadline = kDeadline + instance_.instance.driver->call_deadline(instance_.instance.options);
-    job.body = [this, seconds] {
-      const Status s = RunBatch(instance_, backing_, options_, seconds, journal_, state_);
+    // Every eighth worker makes calls of the contract instead.
+    const bool calls = ++jobs_ % 8 == 4;
+    job.body = [this, seconds, calls] {
+      const Status s = calls ? RunCallBatch(instance_, backing_, options_, seconds, state_)
+                             : RunBatch(instance_, backing_, options_, seconds, journal_, state_);
       return s.ok() ? EncodeState(state_) : "error " + s.ToString();
     };
     return job;
@@ -102,6 +113,7 @@ class Session {
     *died = !answer.status.success() || !DecodeState(answer.text, state_).ok();
     if (*died) {
       state_.next_index = journal_.index() + 1;
+      if (answer.status.timed_out && journal_.IdleSeconds() < kHangSeconds) return Status::Ok();
       std::optional<FuzzFinding> finding = FindingOf(journal_, answer.status);
       if (!finding) return Internal("a worker ended without an answer: " + answer.status.ToString());
       if (FindAccepted(options_.expected, instance_, finding->signature) == nullptr &&
@@ -129,6 +141,7 @@ class Session {
   const std::function<void(const FuzzFinding&)>& found_;
   FuzzState state_;
   double told_ = 0;
+  int64_t jobs_ = 0;
 };
 
 }  // namespace
@@ -163,19 +176,27 @@ Result<ReplayResult> Replay(const ExaminedInstance& instance, const FuzzProgram&
     if (!arena.ok()) return "error " + arena.status().ToString();
     std::vector<Outcome> outcomes;
     journal.Begin(0, program.layers);
-    Result<std::optional<Mismatch>> result = (*arena)->Begin(program.layers);
+    Result<std::optional<Mismatch>> result = (*arena)->Begin(program.layers, !AsksAboutLayers(program));
     for (size_t i = 0; result.ok() && !result->has_value() && i < program.steps.size(); ++i) {
       journal.Add(program.steps[i]);
       Outcome outcome;
       result = (*arena)->Run(program.steps[i], i, &outcome);
-      outcomes.push_back(std::move(outcome));
+      if (result.ok() && !result->has_value()) outcomes.push_back(std::move(outcome));
     }
     journal.End();
+    Result<std::optional<Mismatch>> end = (*arena)->Finish(program.steps.size());
+    if (result.ok() && !result->has_value()) result = std::move(end);
     if (Status s = (*arena)->Discard(); result.ok() && !s.ok()) return "error " + s.ToString();
     if (!result.ok()) return "error " + result.status().ToString();
+    state.result.mount = UnionMountOf((*arena)->mounts());
     if (result->has_value()) {
-      state.result.findings.push_back(
-          {SignatureOf(program, **result, outcomes), program, Describe(**result), (*result)->step});
+      // Of several differences the first that is not accepted.
+      const std::vector<Signature> all = SignaturesOf(program, **result, outcomes);
+      Signature chosen = all[0];
+      for (auto it = all.rbegin(); it != all.rend(); ++it) {
+        if (FindAccepted(expected, instance, *it) == nullptr) chosen = *it;
+      }
+      state.result.findings.push_back({chosen, program, "", Describe(**result), (*result)->step});
     }
     return EncodeState(state);
   };
@@ -189,12 +210,53 @@ Result<ReplayResult> Replay(const ExaminedInstance& instance, const FuzzProgram&
       ours = Internal(answer.text.substr(6));
     } else if (answer.status.success() && DecodeState(answer.text, state).ok()) {
       replay.differs = !state.result.findings.empty();
+      replay.mount = state.result.mount;
       if (replay.differs) replay.finding = state.result.findings[0];
     } else if (std::optional<FuzzFinding> finding = FindingOf(journal, answer.status)) {
       replay.differs = true;
       replay.finding = std::move(*finding);
     } else {
       ours = Internal("the worker ended without an answer: " + answer.status.ToString());
+    }
+    return true;
+  }));
+  LM_TRY(ours);
+  if (replay.differs) {
+    if (const ExpectedFailure* accepted = FindAccepted(expected, instance, replay.finding.signature)) {
+      replay.accepted = true;
+      replay.cause = accepted->cause;
+    }
+  }
+  LM_TRY(backing.Close());
+  return replay;
+}
+
+Result<ReplayResult> ReplayCalls(const ExaminedInstance& instance, const std::string& calls,
+                                 const std::vector<ExpectedFailure>& expected) {
+  LM_ASSIGN(const CallProgram program, ParseCallProgram(calls));
+  LM_ASSIGN(Backing backing, Backing::Create(instance.backing));
+  WorkerJob job;
+  job.deadline = kDeadline + instance.instance.driver->call_deadline(instance.instance.options);
+  job.body = [&]() -> std::string {
+    SetUpFuzzProcess();
+    Result<std::optional<FuzzFinding>> found = RunCalls(instance, backing, program);
+    if (!found.ok()) return "error " + found.status().ToString();
+    FuzzState state;
+    if (*found) state.result.findings.push_back(std::move(**found));
+    return EncodeState(state);
+  };
+  ReplayResult replay;
+  Status ours;
+  std::vector<WorkerJob> jobs;
+  jobs.push_back(std::move(job));
+  LM_TRY(RunWorkers(std::move(jobs), 1, [&](const WorkerAnswer& answer) {
+    FuzzState state;
+    if (!answer.status.success() || !DecodeState(answer.text, state).ok()) {
+      ours = Internal(answer.text.empty() ? "the worker ended without an answer: " + answer.status.ToString()
+                                          : answer.text);
+    } else if (!state.result.findings.empty()) {
+      replay.differs = true;
+      replay.finding = state.result.findings[0];
     }
     return true;
   }));

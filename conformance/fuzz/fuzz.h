@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "conformance/fuzz/c_program.h"
 #include "conformance/fuzz/finding.h"
 #include "conformance/fuzz/generator.h"
 #include "scenario/examine.h"
@@ -30,12 +31,14 @@ struct FuzzOptions {
 
 struct FuzzResult {
   int64_t programs = 0;
+  int64_t calls = 0;          // of the contract, held against the model
   int64_t steps = 0;          // on the driver; as many again on the ordinary directory
   double seconds = 0;         // of running programs
   double shrink_seconds = 0;  // of making findings small
   Coverage coverage;
   std::map<std::string, int64_t> accepted;  // signature -> how often, with its cause
   std::vector<FuzzFinding> findings;
+  UnionMount mount;  // how the driver's mounts are made without it, for C programs
   bool interrupted = false;
 };
 
@@ -48,8 +51,11 @@ struct ReplayResult {
   bool accepted = false;
   std::string cause;  // of an accepted deviation
   FuzzFinding finding;
+  UnionMount mount;
 };
-// Runs one program once, in a worker.
+// Runs one program once, in a worker; or, of calls of the contract, the other.
+Result<ReplayResult> ReplayCalls(const ExaminedInstance& instance, const std::string& calls,
+                                 const std::vector<ExpectedFailure>& expected);
 Result<ReplayResult> Replay(const ExaminedInstance& instance, const FuzzProgram& program,
                             const std::vector<ExpectedFailure>& expected);
 

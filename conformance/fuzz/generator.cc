@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <sstream>
 
 namespace layermark {
 namespace {
@@ -24,9 +26,9 @@ class StepMaker {
 
   FuzzStep Make() {
     const auto& rows = AllFuzzOps();
-    // The last three rows are the snapshot's own, which the loop puts in.
+    // The last rows are the snapshot's own, which the loop puts in.
     FuzzStep s;
-    s.op = rows[r_.Below(rows.size() - 3)].op;
+    s.op = rows[r_.Below(rows.size() - kMetaFuzzOps)].op;
     const unsigned fields = RowOf(s.op).fields;
     if ((fields & kFieldPath) != 0) s.path = MakesName(s.op) ? NewPath() : OldPath(s.op);
     if ((fields & kFieldTarget) != 0) s.target = TargetFor(s.op);
@@ -36,21 +38,26 @@ class StepMaker {
       for (int i = 0; i < 8 && !model_.SlotOpen(s.slot); ++i) s.slot = static_cast<int>(r_.Below(kFuzzSlots));
     }
     if ((fields & kFieldMode) != 0) s.mode = Mode(s.op);
-    if ((fields & kFieldData) != 0) s.data = s.op == FuzzOp::kSetXattr ? XattrValue() : RandomData(r_);
-    if ((fields & kFieldName) != 0) s.name = XattrName();
+    if ((fields & kFieldData) != 0) s.data = RandomData(r_);
+    if ((fields & kFieldName) != 0) {
+      FuzzXattr xattr = RandomXattr(r_);
+      s.name = std::move(xattr.name);
+      if ((fields & kFieldData) != 0) s.data = std::move(xattr.value);
+    }
     if ((fields & kFieldFlags) != 0) s.flags = Flags(s.op);
     if ((fields & kFieldOwner) != 0) {
       s.uid = Owner();
       s.gid = Owner();
     }
-    if (s.op == FuzzOp::kMknod && S_ISCHR(s.mode)) s.rdev = makedev(1, r_.OneIn(2) ? 3 : 7);
+    if (s.op == FuzzOp::kMknod && S_ISCHR(s.mode) && !r_.OneIn(4)) s.rdev = makedev(1, r_.OneIn(2) ? 3 : 7);
     if ((fields & kFieldOffset) != 0) s.offset = Offset(s.op);
     if ((fields & kFieldSize) != 0) s.size = Size(s.op);
     if ((fields & kFieldTimes) != 0) {
       s.atime_ns = Time();
       s.mtime_ns = Time();
     }
-    if (r_.OneIn(8)) s.as = 1000;
+    if (r_.OneIn(8)) s.as = r_.OneIn(3) ? 1001 : 1000;
+    if ((fields & kFieldPath) != 0 && !s.path.empty() && r_.OneIn(60)) s.path += r_.OneIn(2) ? "/" : "/.";
     return s;
   }
 
@@ -71,7 +78,8 @@ class StepMaker {
   }
 
   std::string OldPath(FuzzOp op) {
-    if (op == FuzzOp::kTmpfile || op == FuzzOp::kRmdir || op == FuzzOp::kList || op == FuzzOp::kListPieces) {
+    if (op == FuzzOp::kTmpfile || op == FuzzOp::kRmdir || op == FuzzOp::kList || op == FuzzOp::kListPieces ||
+        op == FuzzOp::kListInodes || op == FuzzOp::kListRemove || op == FuzzOp::kListCreate) {
       if (!r_.OneIn(8)) return r_.Pick(directories_);
     }
     if (paths_.empty() || r_.OneIn(10)) return NewPath();
@@ -80,7 +88,9 @@ class StepMaker {
   }
 
   std::string TargetFor(FuzzOp op) {
+    if (op == FuzzOp::kSymlink && r_.OneIn(30)) return std::string(r_.OneIn(2) ? 1000 : 4000, 't');
     if (op == FuzzOp::kSymlink) return paths_.empty() || r_.OneIn(2) ? RandomName(r_) : r_.Pick(paths_);
+    if (op == FuzzOp::kSameFile && !paths_.empty()) return r_.Pick(paths_);
     return paths_.empty() || !r_.OneIn(3) ? NewPath() : r_.Pick(paths_);
   }
 
@@ -91,7 +101,7 @@ class StepMaker {
     if (op == FuzzOp::kAccess) return static_cast<mode_t>(r_.Below(8));
     if (op == FuzzOp::kMkdir) return mode | 0100;
     if (op != FuzzOp::kMknod) return mode;
-    static const std::vector<mode_t> types = {S_IFIFO, S_IFCHR, S_IFREG, S_IFSOCK};
+    static const std::vector<mode_t> types = {S_IFIFO, S_IFCHR, S_IFREG, S_IFSOCK, S_IFBLK};
     return r_.Pick(types) | (mode & 0777);
   }
 
@@ -106,21 +116,40 @@ class StepMaker {
         if (r_.OneIn(6)) flags |= O_APPEND;
         if (r_.OneIn(12) && (flags & O_CREAT) == 0) flags |= O_DIRECTORY;
         if (r_.OneIn(8)) flags |= O_NOFOLLOW;
+        if (r_.OneIn(16)) flags |= O_SYNC;
+        if (r_.OneIn(16)) flags |= O_NOATIME;
+        if (r_.OneIn(20)) flags = O_PATH | (flags & O_NOFOLLOW);
         return flags;
       }
       case FuzzOp::kRename:
+        if (r_.OneIn(24)) return RENAME_WHITEOUT | (r_.OneIn(2) ? RENAME_NOREPLACE : 0);
+        if (r_.OneIn(40)) return RENAME_NOREPLACE | RENAME_EXCHANGE;
         return r_.OneIn(4) ? RENAME_NOREPLACE : r_.OneIn(4) ? RENAME_EXCHANGE : 0;
+      case FuzzOp::kLink:
+        return r_.OneIn(3) ? AT_SYMLINK_FOLLOW : 0;
+      case FuzzOp::kGetXattr:
+        return r_.OneIn(5) ? kXattrSizeOnly : r_.OneIn(5) ? kXattrShort : 0;
+      case FuzzOp::kSetFlags: {
+        static const std::vector<int64_t> kinds = {0, FS_NODUMP_FL, FS_NOATIME_FL, FS_IMMUTABLE_FL,
+                                                   FS_APPEND_FL};
+        return r_.Pick(kinds);
+      }
       case FuzzOp::kSetXattr:
+      case FuzzOp::kFdSetXattr:
         return r_.OneIn(4) ? XATTR_CREATE : r_.OneIn(4) ? XATTR_REPLACE : 0;
       case FuzzOp::kFallocate: {
-        static const std::vector<int64_t> modes = {
-            0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, FALLOC_FL_ZERO_RANGE,
-            FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE};
+        static const std::vector<int64_t> modes = {0,
+                                                   FALLOC_FL_KEEP_SIZE,
+                                                   FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                                   FALLOC_FL_ZERO_RANGE,
+                                                   FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+                                                   FALLOC_FL_COLLAPSE_RANGE,
+                                                   FALLOC_FL_INSERT_RANGE};
         return r_.Pick(modes);
       }
       case FuzzOp::kLock: {
         static const std::vector<int64_t> kinds = {LOCK_SH, LOCK_EX, LOCK_UN};
-        return r_.Pick(kinds);
+        return r_.Pick(kinds) | (r_.OneIn(2) ? kLockOfd : 0);
       }
       case FuzzOp::kSeek: {
         static const std::vector<int64_t> kinds = {SEEK_DATA, SEEK_HOLE, SEEK_END};
@@ -145,7 +174,7 @@ class StepMaker {
   int64_t Size(FuzzOp op) {
     static const std::vector<int64_t> sizes = {0, 1, 10, 4095, 4096, 4097, 20000, 131072};
     const int64_t size = r_.Pick(sizes);
-    return op == FuzzOp::kFallocate ? std::max<int64_t>(size, 1) : size;
+    return op == FuzzOp::kFallocate && !r_.OneIn(10) ? std::max<int64_t>(size, 1) : size;
   }
 
   int64_t Time() {
@@ -155,19 +184,10 @@ class StepMaker {
                                                1,
                                                1'000'000'000'123'456'789,
                                                1'500'000'000'999'999'999,
-                                               1'234'567'890'000'000'000};
+                                               1'234'567'890'000'000'000,
+                                               -1'500'000'000,
+                                               int64_t{4'500'000'000} * 1'000'000'000};
     return r_.Pick(times);
-  }
-
-  std::string XattrName() {
-    static const std::vector<std::string> names = {"user.u",    "user.u",     "user.v",   "user.long.name",
-                                                   "trusted.t", "security.s", "nothing.x"};
-    return r_.Pick(names);
-  }
-
-  std::string XattrValue() {
-    if (r_.OneIn(4)) return "";
-    return r_.OneIn(6) ? std::string(1000, 'v') : fmt::format("value{}", r_.Below(10));
   }
 
   FuzzRandom& r_;
@@ -191,43 +211,52 @@ uint64_t DeriveSeed(uint64_t seed, uint64_t index, std::string_view purpose) {
   return FuzzRandom(mixed).Next();
 }
 
-std::string Coverage::Key(FuzzOp op, const Target& target) {
-  return fmt::format("{} {} {}", RowOf(op).name, target.origin, target.type);
+std::string Coverage::Key(const FuzzStep& step, const OriginModel& model) {
+  const Target target = model.TargetOf(step);
+  return fmt::format("{} {} {} {}", RowOf(step.op).name, target.origin, target.type, model.StateOf(step));
 }
 
-double Coverage::Cost(FuzzOp op, const Target& target) const {
-  const auto found = counts_.find(Key(op, target));
+double Coverage::Cost(const FuzzStep& step, const OriginModel& model) const {
+  const auto found = counts_.find(Key(step, model));
   if (found == counts_.end()) return 0;
   // What always ends a program is seldom worth it: the rest of the program is lost.
-  return static_cast<double>(found->second.ran) + 50.0 * static_cast<double>(found->second.deviated);
+  return static_cast<double>(found->second.ran) + 20.0 * static_cast<double>(found->second.deviated);
 }
 
 std::string Coverage::ToText() const {
-  std::map<std::string, std::map<std::string, int64_t>> by_op;
+  using Table = std::map<std::string, int64_t>;
+  std::map<std::string, Table> by_op;
+  Table types, states;
   for (const auto& [key, count] : counts_) {
-    const size_t first = key.find(' ');
-    const size_t second = key.find(' ', first + 1);
-    by_op[key.substr(0, first)][key.substr(first + 1, second - first - 1)] += count.ran;
+    std::array<std::string, 4> words;
+    std::istringstream in(key);
+    for (std::string& word : words) in >> word;
+    by_op[words[0]][words[1]] += count.ran;
+    types[words[2]] += count.ran;
+    states[words[3]] += count.ran;
   }
+  const auto line = [](const std::string& head, const Table& table) {
+    std::string text = fmt::format("  {:<13}", head);
+    for (const auto& [name, ran] : table) text += fmt::format(" {} {},", name, ran);
+    text.back() = '\n';
+    return text;
+  };
   std::string text;
-  for (const auto& [op, origins] : by_op) {
-    std::string line = fmt::format("  {:<13}", op);
-    for (const auto& [origin, ran] : origins) line += fmt::format(" {} {},", origin, ran);
-    line.pop_back();
-    text += line + "\n";
-  }
-  return text;
+  for (const auto& [op, origins] : by_op) text += line(op, origins);
+  if (text.empty()) return text;
+  return text + line("by type:", types) + line("by state:", states) +
+         fmt::format("  {} combinations of operation, origin, type and state\n", counts_.size());
 }
 
 FuzzStep GenerateStep(FuzzRandom& random, const OriginModel& model, const Coverage& coverage) {
   StepMaker maker(random, model);
   FuzzStep best = maker.Make();
-  double best_cost = coverage.Cost(best.op, model.TargetOf(best));
+  double best_cost = coverage.Cost(best, model);
   // Now and then whatever comes, so that no long sequence is out of reach.
   const int more = random.OneIn(4) ? 0 : kCandidates - 1;
   for (int i = 0; i < more; ++i) {
     FuzzStep other = maker.Make();
-    const double cost = coverage.Cost(other.op, model.TargetOf(other));
+    const double cost = coverage.Cost(other, model);
     if (cost < best_cost) {
       best = std::move(other);
       best_cost = cost;
@@ -239,8 +268,72 @@ FuzzStep GenerateStep(FuzzRandom& random, const OriginModel& model, const Covera
 std::string RandomName(FuzzRandom& random) {
   static const std::vector<std::string> names = {"a", "b", "c",   "d",        "e",
                                                  "f", "g", "x y", "\xc3\xbc", "n:o,p\\q"};
+  // Odd ones: the longest, one too long, and what union file systems, layers and kernels have a meaning for.
+  static const std::vector<std::string> odd = {".wh.a",
+                                               ".wh..wh..opq",
+                                               ".wh.",
+                                               ".fuse_hidden0001",
+                                               "a_HIDDEN~",
+                                               ".unionfs",
+                                               ".unionfs-fuse",
+                                               "lost+found",
+                                               "...",
+                                               " ",
+                                               "-",
+                                               "a\nb",
+                                               "\xff",
+                                               "A",
+                                               "#0",
+                                               "a\tb\"c",
+                                               ".overlayfs",
+                                               "work"};
   if (random.OneIn(60)) return std::string(255, 'L');
+  if (random.OneIn(400)) return std::string(256, 'M');
+  if (random.OneIn(25)) return random.Pick(odd);
   return random.Pick(names);
+}
+
+FuzzXattr RandomXattr(FuzzRandom& random) {
+  static const std::vector<std::string> names = {"user.u",     "user.u",      "user.v",      "user.long.name",
+                                                 "trusted.t",  "security.s",  "nothing.x",   "user.",
+                                                 "user.u.u.u", "trusted.t.t", "system.other"};
+  // The names under which unions keep their own notes: to whoever sets one it is an attribute like any other.
+  static const std::vector<std::string> theirs = {"trusted.overlay.opaque",    "trusted.overlay.redirect",
+                                                  "trusted.overlay.metacopy",  "user.overlay.opaque",
+                                                  "user.fuseoverlayfs.opaque", "user.fuseoverlayfs.origin"};
+  FuzzXattr xattr{random.Pick(names), fmt::format("value{}", random.Below(10))};
+  if (random.OneIn(4)) {
+    xattr.value = "";
+  } else if (random.OneIn(6)) {
+    static const std::vector<size_t> sizes = {1000, 1000, 5000, 65536, 65537};
+    xattr.value = std::string(random.Pick(sizes), 'v');
+  }
+  if (random.OneIn(100)) xattr.name = "user." + std::string(random.OneIn(2) ? 250 : 251, 'n');
+  if (random.OneIn(24)) return {random.Pick(theirs), random.OneIn(2) ? "y" : "x"};
+  if (random.OneIn(20)) {  // cap_net_raw+ep or so; version 2
+    std::string value(20, '\0');
+    value[0] = 1;
+    value[3] = 2;
+    value[5] = 0x20;
+    return {"security.capability", value};
+  }
+  if (!random.OneIn(5)) return xattr;
+  std::string list("\2\0\0\0", 4);
+  const auto item = [&](int tag, size_t permissions, uint32_t id) {
+    const char bytes[] = {static_cast<char>(tag),         0,
+                          static_cast<char>(permissions), 0,
+                          static_cast<char>(id),          static_cast<char>(id >> 8),
+                          static_cast<char>(id >> 16),    static_cast<char>(id >> 24)};
+    list.append(bytes, sizeof bytes);
+  };
+  constexpr uint32_t kNobody = UINT32_MAX;
+  item(1, 6 + random.Below(2), kNobody);
+  const bool named = !random.OneIn(4);
+  if (named) item(2, random.Below(8), 1000);
+  item(4, random.Below(8), kNobody);
+  if (named) item(16, random.Below(8), kNobody);
+  item(32, random.Below(8), kNobody);
+  return {random.OneIn(2) ? "system.posix_acl_access" : "system.posix_acl_default", list};
 }
 
 std::string RandomData(FuzzRandom& random) {

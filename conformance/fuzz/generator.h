@@ -31,29 +31,33 @@ class FuzzRandom {
 // The seed of the `index`-th program (or stack of layers) of a run.
 uint64_t DeriveSeed(uint64_t seed, uint64_t index, std::string_view purpose);
 
-// How often each (operation, origin, type) has run, and how often it ended a program early.
+// How often each (operation, origin, type, state) has run, and how often it ended a program early.
 class Coverage {
  public:
-  void Ran(FuzzOp op, const Target& target) { ++counts_[Key(op, target)].ran; }
-  void Deviated(FuzzOp op, const Target& target) { ++counts_[Key(op, target)].deviated; }
+  void Ran(const FuzzStep& step, const OriginModel& model) { ++counts_[Key(step, model)].ran; }
+  void Called(const std::string& verb, const std::string& kind) {
+    ++counts_["call_" + verb + " " + kind + " snapshot call"].ran;
+  }
+  void Deviated(const FuzzStep& step, const OriginModel& model) { ++counts_[Key(step, model)].deviated; }
   // Smaller is more wanted.
-  double Cost(FuzzOp op, const Target& target) const;
+  double Cost(const FuzzStep& step, const OriginModel& model) const;
   struct Count {
     int64_t ran = 0;
     int64_t deviated = 0;
   };
   const std::map<std::string, Count>& counts() const { return counts_; }
   void Set(const std::string& key, Count count) { counts_[key] = count; }
-  // Per operation, the origins seen with their counts: a table for people.
+  // Per operation, the origins seen with their counts, then the types and states: a table for people.
   std::string ToText() const;
 
  private:
-  static std::string Key(FuzzOp op, const Target& target);
+  static std::string Key(const FuzzStep& step, const OriginModel& model);
   std::map<std::string, Count> counts_;
 };
 
-// One to four layers.
-std::vector<Layer> GenerateLayers(FuzzRandom& random);
+// One to four layers, now and then more. `gentle`: a layer only adds to those below, for a driver that
+// does not take others.
+std::vector<Layer> GenerateLayers(FuzzRandom& random, bool gentle = false);
 
 // The next step: the most wanted of a few random ones.
 FuzzStep GenerateStep(FuzzRandom& random, const OriginModel& model, const Coverage& coverage);
@@ -61,6 +65,11 @@ FuzzStep GenerateStep(FuzzRandom& random, const OriginModel& model, const Covera
 // One name of the small pool that all programs share, so that names meet.
 std::string RandomName(FuzzRandom& random);
 std::string RandomData(FuzzRandom& random);
+// An attribute and a value that fits it: lists of POSIX ACLs and capabilities come as the kernel stores them.
+struct FuzzXattr {
+  std::string name, value;
+};
+FuzzXattr RandomXattr(FuzzRandom& random);
 
 }  // namespace layermark
 

@@ -10,7 +10,7 @@ namespace layermark {
 namespace {
 
 // One step of a layer on what is there so far.
-void AddSteps(FuzzRandom& random, const OriginModel& model, Layer& layer, bool higher) {
+void AddSteps(FuzzRandom& random, const OriginModel& model, Layer& layer, bool higher, bool gentle) {
   const std::vector<std::string> directories = model.Directories();
   const std::string& home = random.Pick(directories);
   const std::string path = home.empty() ? RandomName(random) : home + "/" + RandomName(random);
@@ -18,7 +18,7 @@ void AddSteps(FuzzRandom& random, const OriginModel& model, Layer& layer, bool h
   const bool there = model.Exists(path);
   constexpr mode_t kModes[] = {0644, 0600, 0755, 04755, 02770, 0444, 0000, 01777};
   const mode_t mode = kModes[random.Below(8)];
-  switch (random.Below(higher ? 16 : 11)) {
+  switch (random.Below(!higher ? 14 : gentle ? 9 : 20)) {
     case 0:
     case 1:
     case 2:
@@ -56,16 +56,48 @@ void AddSteps(FuzzRandom& random, const OriginModel& model, Layer& layer, bool h
       }
       return;
     case 11:
-      if (!paths.empty()) layer.Chmod(random.Pick(paths), mode | 0500);
+      if (!there && random.OneIn(3)) layer.Sparse(path, 100'000, 50'000, "in the middle", mode);
       return;
     case 12:
+      if (const auto any = model.Paths(""); !any.empty()) {
+        const int64_t time = random.OneIn(2) ? 1'234'567'890'123'456'789 : -1'500'000'000;
+        layer.Times(random.Pick(any), time, time);
+      }
+      return;
     case 13:
+      if (const auto files = model.Paths(random.OneIn(2) ? "directory" : "regular"); !files.empty()) {
+        const FuzzXattr xattr = RandomXattr(random);
+        const std::string& file = random.Pick(files);
+        if (xattr.name == "system.posix_acl_access" || xattr.name == "security.capability" ||
+            (xattr.name == "system.posix_acl_default" && model.IsDirectory(file))) {
+          layer.SetXattr(file, xattr.name, xattr.value);
+        }
+      }
+      return;
+    case 14:
+      if (!paths.empty()) layer.Chmod(random.Pick(paths), mode | 0500);
+      return;
+    case 15:
+    case 16:
       if (!paths.empty()) layer.RemoveAll(random.Pick(paths));
       return;
-    case 14:  // an opaque directory: removed, and made anew in the same layer
+    case 17:  // an opaque directory: removed, and made anew in the same layer
       if (const auto inner = model.Paths("directory"); !inner.empty()) {
         const std::string& opaque = random.Pick(inner);
         layer.RemoveAll(opaque).Dir(opaque, 0755).File(opaque + "/" + RandomName(random), RandomData(random));
+      }
+      return;
+    case 18:  // another type under the same name
+      if (!paths.empty()) {
+        const std::string& old = random.Pick(paths);
+        layer.RemoveAll(old);
+        if (random.OneIn(3)) {
+          layer.Dir(old, 0755);
+        } else if (random.OneIn(2)) {
+          layer.Symlink(old, RandomName(random));
+        } else {
+          layer.File(old, "another type", mode);
+        }
       }
       return;
     default:
@@ -77,8 +109,8 @@ void AddSteps(FuzzRandom& random, const OriginModel& model, Layer& layer, bool h
 
 }  // namespace
 
-std::vector<Layer> GenerateLayers(FuzzRandom& random) {
-  const size_t count = 1 + random.Below(4);
+std::vector<Layer> GenerateLayers(FuzzRandom& random, bool gentle) {
+  const size_t count = random.OneIn(10) ? 5 + random.Below(6) : 1 + random.Below(4);
   std::vector<Layer> layers;
   for (size_t i = 0; i < count; ++i) {
     layers.emplace_back();
@@ -87,7 +119,7 @@ std::vector<Layer> GenerateLayers(FuzzRandom& random) {
       // Chmod on a symlink has no meaning, and a step on a name that was removed fails: the model knows.
       Layer next;
       const OriginModel now(layers);
-      AddSteps(random, now, next, i > 0);
+      AddSteps(random, now, next, i > 0, gentle);
       for (const Step& step : next.steps()) {
         if (step.op == StepOp::kChmod && now.Paths("symlink").size() > 0) {
           const auto links = now.Paths("symlink");

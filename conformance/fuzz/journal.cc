@@ -3,10 +3,20 @@
 #include <sys/mman.h>
 
 #include <cstring>
+#include <ctime>
 
 #include "conformance/fuzz/program_text.h"
 
 namespace layermark {
+namespace {
+
+int64_t MonotonicNs() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+}  // namespace
 
 void Journal::Unmap::operator()(Page* page) const {
   munmap(page, sizeof(Page));
@@ -20,7 +30,12 @@ Result<Journal> Journal::Create() {
   return journal;
 }
 
+double Journal::IdleSeconds() const {
+  return static_cast<double>(MonotonicNs() - page_->last_ns) / 1e9;
+}
+
 void Journal::Append(const std::string& text) {
+  page_->last_ns = MonotonicNs();
   const size_t at = page_->size;
   if (at + text.size() > sizeof page_->text) return;  // the rest of so long a program is not kept
   std::memcpy(page_->text + at, text.data(), text.size());

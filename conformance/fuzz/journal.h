@@ -24,11 +24,14 @@ class Journal {
   // The text of what was running, "" for nothing; and the index of the last program begun.
   std::string Running() const;
   uint64_t index() const { return page_->index; }
+  // How long ago the last step began.
+  double IdleSeconds() const;
 
  private:
   struct Page {
     std::atomic<uint64_t> index;
     std::atomic<size_t> size;
+    std::atomic<int64_t> last_ns;
     char text[(size_t{4} << 20)];
   };
   struct Unmap {

@@ -32,6 +32,23 @@ bool IsBelow(const std::string& path, const std::string& top) {
   return path.size() > top.size() + 1 && path.starts_with(top) && path[top.size()] == '/';
 }
 
+bool MakesOrTakesNames(FuzzOp op) {
+  switch (op) {
+    case FuzzOp::kCreate:
+    case FuzzOp::kRename:
+    case FuzzOp::kLink:
+    case FuzzOp::kUnlink:
+    case FuzzOp::kRmdir:
+    case FuzzOp::kMkdir:
+    case FuzzOp::kSymlink:
+    case FuzzOp::kMknod:
+    case FuzzOp::kFdLink:
+      return true;
+    default:
+      return false;
+  }
+}
+
 bool Follows(const FuzzStep& step) {
   switch (step.op) {
     case FuzzOp::kOpen:
@@ -46,9 +63,16 @@ bool Follows(const FuzzStep& step) {
     case FuzzOp::kTruncate:
     case FuzzOp::kChmod:
     case FuzzOp::kAccess:
+    case FuzzOp::kFdSame:
+    case FuzzOp::kStatfs:
     case FuzzOp::kList:
     case FuzzOp::kListPieces:
+    case FuzzOp::kListInodes:
+    case FuzzOp::kListRemove:
+    case FuzzOp::kListCreate:
       return true;
+    case FuzzOp::kLink:
+      return step.flags != 0;
     default:
       return false;
   }
@@ -114,7 +138,6 @@ const OriginModel::Object* OriginModel::Find(const std::string& path) const {
   return found == nodes_.end() ? nullptr : found->second.get();
 }
 
-// Relative symlinks only, which is all that a program may make.
 std::string OriginModel::Resolve(const std::string& path, bool follow_last) const {
   std::string done;
   std::string rest = path;
@@ -153,6 +176,76 @@ Target OriginModel::TargetOf(const FuzzStep& step) const {
   const std::string path = Resolve(step.path, Follows(step));
   if (const Object* object = Find(path); object != nullptr) return Describe(*object);
   return {whiteouts_.contains(path) ? "whiteout" : "absent", "none"};
+}
+
+bool OriginModel::IsDirectory(const std::string& path) const {
+  const Object* object = Find(path);
+  return object != nullptr && object->type == "directory";
+}
+
+std::string OriginModel::PathOf(const FuzzStep& step) const {
+  return Resolve(step.path, Follows(step));
+}
+
+std::string OriginModel::StateOf(const FuzzStep& step) const {
+  if ((RowOf(step.op).fields & kFieldPath) == 0) return session_;
+  const Object* object = Find(PathOf(step));
+  const bool open = object != nullptr && std::any_of(slots_.begin(), slots_.end(),
+                                                     [&](const Node& node) { return node.get() == object; });
+  return open ? session_ + "_open" : session_;
+}
+
+OriginModel::Change OriginModel::LastChange(const std::string& path) const {
+  const Object* object = Find(path);
+  if (object != nullptr) {
+    if (object->last.operation != "layers") return object->last;
+  } else if (const auto gone = gone_.find(path); gone != gone_.end()) {
+    return gone->second;
+  }
+  // What was done to a directory above came with its name.
+  for (std::string up = ParentOf(path); !up.empty(); up = ParentOf(up)) {
+    const Object* above = Find(up);
+    const auto gone = gone_.find(up);
+    if (above != nullptr && above->last.operation == "rename") return {"rename_above", above->last.target};
+    if (above == nullptr && gone != gone_.end())
+      return {gone->second.operation + "_above", gone->second.target};
+  }
+  return {"layers", object != nullptr ? Describe(*object) : Target{"absent", "none"}};
+}
+
+void OriginModel::Note(const std::string& path, const std::string& operation, const Target& target) {
+  const auto found = nodes_.find(path);
+  if (found == nodes_.end()) {
+    gone_[path] = {operation, target};
+  } else {
+    found->second->last = {operation, target};
+  }
+}
+
+void OriginModel::Apply(const FuzzStep& s, const Outcome& outcome) {
+  const bool looks = OnlyLooks(s.op) || s.op == FuzzOp::kFdRead || s.op == FuzzOp::kLock ||
+                     s.op == FuzzOp::kSeek || outcome.seen == "nothing";
+  if (outcome.error != 0 || looks) return ApplyChange(s, outcome);
+  const FuzzOpRow& row = RowOf(s.op);
+  const std::string operation = row.name;
+  const Target target = TargetOf(s);
+  std::vector<std::string> names;
+  if ((row.fields & kFieldPath) != 0) names.push_back(PathOf(s));
+  if (s.op == FuzzOp::kRename || s.op == FuzzOp::kLink) names.push_back(Resolve(s.target, false));
+  std::vector<std::pair<Node, Target>> parents;
+  for (const std::string& name : names) {
+    if (const auto found = nodes_.find(ParentOf(name)); found != nodes_.end() && !name.empty()) {
+      parents.emplace_back(found->second, Describe(*found->second));
+    }
+  }
+  const Node held = (row.fields & kFieldSlot) != 0 ? slots_[static_cast<size_t>(s.slot)] : nullptr;
+  ApplyChange(s, outcome);
+  const std::string inside = (MakesOrTakesNames(s.op) ? operation : "change") + "_inside";
+  for (const auto& [node, before] : parents) {
+    node->last = {inside, {before.origin, target.type == "linked" ? target.type : before.type}};
+  }
+  for (const std::string& name : names) Note(name, operation, target);
+  if (held != nullptr && s.op != FuzzOp::kOpen && s.op != FuzzOp::kTmpfile) held->last = {operation, target};
 }
 
 void OriginModel::Add(const std::string& path, const std::string& type, const std::string& origin) {
@@ -206,6 +299,7 @@ void OriginModel::Touch(const std::string& path) {
 
 void OriginModel::EndSession(bool commit) {
   slots_.fill(nullptr);
+  session_ = commit ? "committed" : session_ == "committed" ? "committed" : "remounted";
   if (!commit) return;
   for (const auto& [path, node] : nodes_) {
     if (node->origin == "upper" || node->origin == "copied") node->origin = "middle";
@@ -213,9 +307,10 @@ void OriginModel::EndSession(bool commit) {
   }
 }
 
-void OriginModel::Apply(const FuzzStep& s, const Outcome& outcome) {
+void OriginModel::ApplyChange(const FuzzStep& s, const Outcome& outcome) {
   const size_t slot = static_cast<size_t>(s.slot);
-  if (s.op == FuzzOp::kRemount || s.op == FuzzOp::kCommit) return EndSession(s.op == FuzzOp::kCommit);
+  if (s.op == FuzzOp::kCheck) return;
+  if (IsMeta(s.op)) return EndSession(s.op != FuzzOp::kRemount);
   if (s.op == FuzzOp::kOpen || s.op == FuzzOp::kTmpfile || s.op == FuzzOp::kClose) slots_[slot] = nullptr;
   if (outcome.error != 0) return;
   const std::string path = Resolve(s.path, Follows(s));
@@ -247,6 +342,12 @@ void OriginModel::Apply(const FuzzStep& s, const Outcome& outcome) {
       }
       return;
     case FuzzOp::kFdChmod:
+    case FuzzOp::kFdChown:
+    case FuzzOp::kFdTimes:
+    case FuzzOp::kFdSetXattr:
+    case FuzzOp::kSendfile:
+    case FuzzOp::kCopyRange:
+    case FuzzOp::kMmapWrite:
     case FuzzOp::kFdTruncate:
     case FuzzOp::kFdWrite:
     case FuzzOp::kFallocate:
@@ -267,7 +368,7 @@ void OriginModel::Apply(const FuzzStep& s, const Outcome& outcome) {
     case FuzzOp::kMknod:
       Add(path, TypeOf(s.mode), "upper");
       return TouchParents(path);
-    case FuzzOp::kLink: {
+    case FuzzOp::kLink: {  // `path` was resolved as the flags say
       const std::string to = Resolve(s.target, false);
       Touch(path);
       if (const auto found = nodes_.find(path); found != nodes_.end()) {
@@ -303,7 +404,28 @@ void OriginModel::Apply(const FuzzStep& s, const Outcome& outcome) {
     case FuzzOp::kTimes:
     case FuzzOp::kSetXattr:
     case FuzzOp::kRemoveXattr:
+    case FuzzOp::kSetFlags:
       return Touch(path);
+    case FuzzOp::kListRemove: {
+      std::vector<std::string> files;
+      for (const auto& [name, node] : nodes_) {
+        if (!name.empty() && ParentOf(name) == path && node->type != "directory") files.push_back(name);
+      }
+      for (const std::string& file : files) {
+        Remove(file);
+        gone_[file] = {"list_remove", {}};
+      }
+      return files.empty() ? void() : Touch(path);
+    }
+    case FuzzOp::kListCreate:
+      for (int i = 0; i < 4; ++i) {
+        const std::string name = (path.empty() ? "" : path + "/") + "made" + std::to_string(i);
+        if (!Exists(name)) {
+          Add(name, "regular", "upper");
+          nodes_[name]->last = {"list_create", {}};
+        }
+      }
+      return TouchParents(path);
     default:
       return;
   }

@@ -43,11 +43,28 @@ class OriginModel {
   // The step was run and ended so on the ordinary directory.
   void Apply(const FuzzStep& step, const Outcome& outcome);
 
+  // How things stand with what a step acts on: fresh, remounted or committed since the last of them, and
+  // "open" where a slot holds it.
+  std::string StateOf(const FuzzStep& step) const;
+  // What happened to a name last: the operation ("chmod"; "create_inside" for a directory in which a name
+  // came or went, "change_inside" where something in it was changed; "layers" for what no step touched) and
+  // what it acted on.
+  struct Change {
+    std::string operation = "layers";
+    Target target;
+  };
+  Change LastChange(const std::string& path) const;
+  // Relative symlinks only, which is all that a program may make.
+  std::string Resolve(const std::string& path, bool follow_last) const;
+  // The name that a step acts on, links followed as the operation follows them.
+  std::string PathOf(const FuzzStep& step) const;
+
   // Paths of a kind, for the generator; they change with each Apply.
   std::vector<std::string> Paths(const std::string& type) const;  // "": any but the root
   std::vector<std::string> Directories() const;                   // with the root, ""
   const std::set<std::string>& whiteouts() const { return whiteouts_; }
   bool Exists(const std::string& path) const { return nodes_.contains(path); }
+  bool IsDirectory(const std::string& path) const;
   bool SlotOpen(int slot) const { return slots_[static_cast<size_t>(slot)] != nullptr; }
 
  private:
@@ -57,11 +74,13 @@ class OriginModel {
     std::string link_target;
     int names = 1;
     bool linked_below = false;
+    Change last;  // of the object itself, or of what is in the directory
   };
   using Node = std::shared_ptr<Object>;
 
   void ApplyLayerStep(const Step& step, const std::string& origin);
-  std::string Resolve(const std::string& path, bool follow_last) const;
+  void ApplyChange(const FuzzStep& step, const Outcome& outcome);
+  void Note(const std::string& path, const std::string& operation, const Target& target);
   const Object* Find(const std::string& path) const;
   void Add(const std::string& path, const std::string& type, const std::string& origin);
   void Remove(const std::string& path);
@@ -73,6 +92,8 @@ class OriginModel {
 
   std::map<std::string, Node> nodes_;
   std::set<std::string> whiteouts_;
+  std::map<std::string, Change> gone_;  // the last change of names that are no more
+  std::string session_ = "fresh";
   std::array<Node, kFuzzSlots> slots_{};
   std::array<std::string, kFuzzSlots> slot_origins_{};
 };

@@ -16,17 +16,26 @@ namespace layermark {
 namespace {
 
 const std::vector<FuzzFlag> kOpenWords = {
-    {"WRONLY", O_WRONLY},     {"RDWR", O_RDWR},      {"CREAT", O_CREAT}, {"EXCL", O_EXCL},
-    {"TRUNC", O_TRUNC},       {"APPEND", O_APPEND},  {"SYNC", O_SYNC},   {"DIRECTORY", O_DIRECTORY},
-    {"NOFOLLOW", O_NOFOLLOW}, {"NOATIME", O_NOATIME}};
-const std::vector<FuzzFlag> kRenameWords = {{"NOREPLACE", RENAME_NOREPLACE}, {"EXCHANGE", RENAME_EXCHANGE}};
+    {"WRONLY", O_WRONLY},     {"RDWR", O_RDWR},       {"CREAT", O_CREAT}, {"EXCL", O_EXCL},
+    {"TRUNC", O_TRUNC},       {"APPEND", O_APPEND},   {"SYNC", O_SYNC},   {"DIRECTORY", O_DIRECTORY},
+    {"NOFOLLOW", O_NOFOLLOW}, {"NOATIME", O_NOATIME}, {"PATH", O_PATH}};
+const std::vector<FuzzFlag> kRenameWords = {
+    {"NOREPLACE", RENAME_NOREPLACE}, {"EXCHANGE", RENAME_EXCHANGE}, {"WHITEOUT", RENAME_WHITEOUT}};
 const std::vector<FuzzFlag> kXattrWords = {{"CREATE", XATTR_CREATE}, {"REPLACE", XATTR_REPLACE}};
 const std::vector<FuzzFlag> kFallocateWords = {{"KEEP_SIZE", FALLOC_FL_KEEP_SIZE},
                                                {"PUNCH_HOLE", FALLOC_FL_PUNCH_HOLE},
                                                {"ZERO_RANGE", FALLOC_FL_ZERO_RANGE},
-                                               {"COLLAPSE_RANGE", FALLOC_FL_COLLAPSE_RANGE}};
-const std::vector<FuzzFlag> kLockWords = {{"SHARED", LOCK_SH}, {"EXCLUSIVE", LOCK_EX}, {"UNLOCK", LOCK_UN}};
+                                               {"COLLAPSE_RANGE", FALLOC_FL_COLLAPSE_RANGE},
+                                               {"INSERT_RANGE", FALLOC_FL_INSERT_RANGE}};
+const std::vector<FuzzFlag> kLockWords = {
+    {"SHARED", LOCK_SH}, {"EXCLUSIVE", LOCK_EX}, {"UNLOCK", LOCK_UN}, {"OFD", kLockOfd}};
 const std::vector<FuzzFlag> kSeekWords = {{"DATA", SEEK_DATA}, {"HOLE", SEEK_HOLE}, {"END", SEEK_END}};
+const std::vector<FuzzFlag> kLinkWords = {{"FOLLOW", AT_SYMLINK_FOLLOW}};
+const std::vector<FuzzFlag> kBufferWords = {{"SIZE_ONLY", kXattrSizeOnly}, {"SHORT", kXattrShort}};
+const std::vector<FuzzFlag> kInodeWords = {{"IMMUTABLE", FS_IMMUTABLE_FL},
+                                           {"APPEND", FS_APPEND_FL},
+                                           {"NODUMP", FS_NODUMP_FL},
+                                           {"NOATIME", FS_NOATIME_FL}};
 const std::vector<FuzzFlag> kFollowWords = {{"NOFOLLOW", AT_SYMLINK_NOFOLLOW}};
 
 constexpr unsigned kP = kFieldPath, kS = kFieldSlot;
@@ -47,6 +56,7 @@ bool StaysInside(const std::string& path, bool may_be_empty) {
 bool IsHarmless(mode_t mode, dev_t rdev) {
   const mode_t type = mode & S_IFMT;
   if (type == S_IFIFO || type == S_IFSOCK || type == S_IFREG || type == 0) return true;
+  if ((type == S_IFCHR || type == S_IFBLK) && rdev == 0) return true;  // there is no driver for 0:0
   return type == S_IFCHR && major(rdev) == 1 && (minor(rdev) == 3 || minor(rdev) == 5 || minor(rdev) == 7);
 }
 
@@ -69,11 +79,18 @@ const std::vector<FuzzOpRow>& AllFuzzOps() {
       {FuzzOp::kFdStat, "fd_stat", kS, nullptr},
       {FuzzOp::kFdTruncate, "fd_truncate", kS | kFieldSize, nullptr},
       {FuzzOp::kFdChmod, "fd_chmod", kS | kFieldMode, nullptr},
+      {FuzzOp::kFdChown, "fd_chown", kS | kFieldOwner, nullptr},
+      {FuzzOp::kFdTimes, "fd_times", kS | kFieldTimes, nullptr},
+      {FuzzOp::kFdSetXattr, "fd_setxattr", kS | kFieldName | kFieldData | kFieldFlags, &kXattrWords},
+      {FuzzOp::kFdGetXattr, "fd_getxattr", kS | kFieldName, nullptr},
+      {FuzzOp::kFdSame, "fd_same", kS | kP, nullptr},
       {FuzzOp::kFdSync, "fd_sync", kS, nullptr},
       {FuzzOp::kFallocate, "fallocate", kS | kFieldFlags | kFieldOffset | kFieldSize, &kFallocateWords},
       {FuzzOp::kCopyRange, "copy_range", kS | kFieldFrom | kFieldOffset | kFieldSize, nullptr},
       {FuzzOp::kReflink, "reflink", kS | kFieldFrom, nullptr},
       {FuzzOp::kMmapWrite, "mmap_write", kS | kFieldOffset | kFieldData, nullptr},
+      {FuzzOp::kMmapRead, "mmap_read", kS | kFieldOffset | kFieldSize, nullptr},
+      {FuzzOp::kSendfile, "sendfile", kS | kFieldFrom | kFieldOffset | kFieldSize, nullptr},
       {FuzzOp::kLock, "lock", kS | kFieldFlags, &kLockWords},
       {FuzzOp::kSeek, "seek", kS | kFieldFlags | kFieldOffset, &kSeekWords},
       {FuzzOp::kTmpfile, "tmpfile", kS | kP | kFieldMode, nullptr},
@@ -85,7 +102,7 @@ const std::vector<FuzzOpRow>& AllFuzzOps() {
       {FuzzOp::kAppend, "append", kP | kFieldData, nullptr},
       {FuzzOp::kTruncate, "truncate", kP | kFieldSize, nullptr},
       {FuzzOp::kRename, "rename", kP | kFieldTarget | kFieldFlags, &kRenameWords},
-      {FuzzOp::kLink, "link", kP | kFieldTarget, nullptr},
+      {FuzzOp::kLink, "link", kP | kFieldTarget | kFieldFlags, &kLinkWords},
       {FuzzOp::kUnlink, "unlink", kP, nullptr},
       {FuzzOp::kRmdir, "rmdir", kP, nullptr},
       {FuzzOp::kMkdir, "mkdir", kP | kFieldMode, nullptr},
@@ -94,18 +111,26 @@ const std::vector<FuzzOpRow>& AllFuzzOps() {
       {FuzzOp::kMknod, "mknod", kP | kFieldMode | kFieldRdev, nullptr},
       {FuzzOp::kList, "list", kP, nullptr},
       {FuzzOp::kListPieces, "list_pieces", kP, nullptr},
+      {FuzzOp::kListInodes, "list_inodes", kP, nullptr},
+      {FuzzOp::kListRemove, "list_remove", kP, nullptr},
+      {FuzzOp::kListCreate, "list_create", kP, nullptr},
       {FuzzOp::kStat, "stat", kP | kFieldFlags, &kFollowWords},
+      {FuzzOp::kStatfs, "statfs", kP, nullptr},
+      {FuzzOp::kSameFile, "same_file", kP | kFieldTarget, nullptr},
       {FuzzOp::kAccess, "access", kP | kFieldMode, nullptr},
       {FuzzOp::kChmod, "chmod", kP | kFieldMode, nullptr},
       {FuzzOp::kChown, "chown", kP | kFieldOwner | kFieldFlags, &kFollowWords},
       {FuzzOp::kTimes, "times", kP | kFieldTimes | kFieldFlags, &kFollowWords},
       {FuzzOp::kSetXattr, "setxattr", kP | kFieldName | kFieldData | kFieldFlags, &kXattrWords},
-      {FuzzOp::kGetXattr, "getxattr", kP | kFieldName, nullptr},
+      {FuzzOp::kGetXattr, "getxattr", kP | kFieldName | kFieldFlags, &kBufferWords},
       {FuzzOp::kListXattr, "listxattr", kP, nullptr},
       {FuzzOp::kRemoveXattr, "removexattr", kP | kFieldName, nullptr},
+      {FuzzOp::kGetFlags, "getflags", kP, nullptr},
+      {FuzzOp::kSetFlags, "setflags", kP | kFieldFlags, &kInodeWords},
       {FuzzOp::kCheck, "check", 0, nullptr},
       {FuzzOp::kRemount, "remount", 0, nullptr},
       {FuzzOp::kCommit, "commit", 0, nullptr},
+      {FuzzOp::kDiff, "diff", 0, nullptr},
   };
   return rows;
 }
@@ -119,6 +144,41 @@ const FuzzOpRow* FindFuzzOp(std::string_view name) {
   const auto found =
       std::find_if(rows.begin(), rows.end(), [&](const FuzzOpRow& row) { return row.name == name; });
   return found == rows.end() ? nullptr : &*found;
+}
+
+bool OnlyLooks(FuzzOp op) {
+  switch (op) {
+    case FuzzOp::kCheck:
+    case FuzzOp::kRemount:
+    case FuzzOp::kCommit:
+    case FuzzOp::kDiff:
+    case FuzzOp::kClose:
+    case FuzzOp::kFdStat:
+    case FuzzOp::kFdGetXattr:
+    case FuzzOp::kFdSame:
+    case FuzzOp::kFdSync:
+    case FuzzOp::kFdList:
+    case FuzzOp::kMmapRead:
+    case FuzzOp::kRead:
+    case FuzzOp::kReadlink:
+    case FuzzOp::kList:
+    case FuzzOp::kListPieces:
+    case FuzzOp::kListInodes:
+    case FuzzOp::kStat:
+    case FuzzOp::kStatfs:
+    case FuzzOp::kSameFile:
+    case FuzzOp::kAccess:
+    case FuzzOp::kGetXattr:
+    case FuzzOp::kListXattr:
+    case FuzzOp::kGetFlags:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool AsksAboutLayers(const FuzzProgram& program) {
+  return program.steps.empty() || (program.steps.size() == 1 && program.steps[0].op == FuzzOp::kCheck);
 }
 
 Status CheckFuzzStep(const FuzzStep& s) {
@@ -136,7 +196,7 @@ Status CheckFuzzStep(const FuzzStep& s) {
   if (s.offset < -1 || s.offset > kMaxFuzzOffset || !InRange(s.size))
     return bad("offset or size out of range");
   if (s.op == FuzzOp::kMknod && !IsHarmless(s.mode, s.rdev)) {
-    return bad("only fifos, sockets, regular files and the devices 1:3, 1:5 and 1:7 may be made");
+    return bad("only fifos, sockets, regular files and the devices 0:0, 1:3, 1:5 and 1:7 may be made");
   }
   return Status::Ok();
 }
@@ -151,7 +211,7 @@ Status CheckLayerStep(const Step& s) {
     return InvalidArgument("layer: data, offset or size out of range");
   }
   if (s.op == StepOp::kMknod && !IsHarmless(s.mode, s.rdev)) {
-    return InvalidArgument("layer: only fifos, sockets and the devices 1:3, 1:5 and 1:7 may be made");
+    return InvalidArgument("layer: only fifos, sockets and the devices 0:0, 1:3, 1:5 and 1:7 may be made");
   }
   return Status::Ok();
 }

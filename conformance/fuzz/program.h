@@ -2,7 +2,8 @@
 //
 // A program is data. It is generated, run on both sides of a comparison, shrunk, saved as text and read back.
 // Nothing in it can reach outside the root that it runs on: paths are relative and hold no "..", symlink
-// targets neither, and only device nodes without effect (null, zero, full) are allowed; Check() says so.
+// targets neither, and only device nodes without effect (null, zero, full,
+// and numbers without a driver) are allowed; Check() says so.
 // Threads: values.
 #ifndef LAYERMARK_CONFORMANCE_FUZZ_PROGRAM_H_
 #define LAYERMARK_CONFORMANCE_FUZZ_PROGRAM_H_
@@ -36,11 +37,18 @@ enum class FuzzOp {
   kFdStat,
   kFdTruncate,
   kFdChmod,
+  kFdChown,
+  kFdTimes,
+  kFdSetXattr,
+  kFdGetXattr,
+  kFdSame,  // is the open object the one that the path names?
   kFdSync,
   kFallocate,
   kCopyRange,
   kReflink,
   kMmapWrite,
+  kMmapRead,
+  kSendfile,
   kLock,
   kSeek,
   kTmpfile,
@@ -62,8 +70,13 @@ enum class FuzzOp {
   kMknod,
   kList,
   kListPieces,
+  kListInodes,  // do the numbers in the directory agree with stat?
+  kListRemove,  // what is no directory is unlinked while it is being listed
+  kListCreate,  // files are made while it is being listed
   // Attributes.
   kStat,
+  kStatfs,
+  kSameFile,  // are two names one object?
   kAccess,
   kChmod,
   kChown,
@@ -72,11 +85,18 @@ enum class FuzzOp {
   kGetXattr,
   kListXattr,
   kRemoveXattr,
+  kGetFlags,  // inode flags, of chattr
+  kSetFlags,
   // The snapshot itself. Slots are closed, then the whole trees are compared.
   kCheck,    // compares only; slots stay open
   kRemount,  // unmount and mount again
   kCommit,   // commit, and a new snapshot on top
+  kDiff,  // as kCommit, and the layer as a tar, applied to a new snapshot on the parent, must give the same
 };
+inline constexpr size_t kMetaFuzzOps = 4;
+inline constexpr int64_t kLockOfd = 0x100;     // of kLock: an open file description lock of all bytes
+inline constexpr int64_t kXattrSizeOnly = 16;  // of kGetXattr: no buffer
+inline constexpr int64_t kXattrShort = 32;     // a buffer of one byte
 
 // The arguments that an operation takes; every step may also carry `as`.
 enum FuzzField : unsigned {
@@ -131,13 +151,19 @@ const std::vector<FuzzOpRow>& AllFuzzOps();
 const FuzzOpRow& RowOf(FuzzOp op);
 const FuzzOpRow* FindFuzzOp(std::string_view name);
 inline bool IsMeta(FuzzOp op) {
-  return op == FuzzOp::kCheck || op == FuzzOp::kRemount || op == FuzzOp::kCommit;
+  return op >= FuzzOp::kCheck;
 }
 
 struct FuzzProgram {
   std::vector<Layer> layers;  // lowest first
   std::vector<FuzzStep> steps;
 };
+
+// True for what changes neither the tree nor a descriptor's position.
+bool OnlyLooks(FuzzOp op);
+
+// True for a program that asks about its layers alone: nothing, or a check.
+bool AsksAboutLayers(const FuzzProgram& program);
 
 // kInvalidArgument for what could reach outside or go beyond the bounds.
 Status CheckFuzzStep(const FuzzStep& step);

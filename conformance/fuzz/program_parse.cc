@@ -33,6 +33,13 @@ class LineParser {
     return rest_.empty();
   }
 
+  Result<std::string> Quoted() {
+    std::string text;
+    LM_TRY(String(&text));
+    return text;
+  }
+  size_t left() const { return rest_.size(); }
+
   // "key=value" pairs of an operation with these fields.
   Status Arguments(unsigned fields, const std::vector<FuzzFlag>* flags, FuzzStep* step) {
     while (!AtEnd()) {
@@ -271,6 +278,14 @@ class ProgramParser {
 };
 
 }  // namespace
+
+Result<std::string> ParseQuotedBytes(std::string_view text, size_t* used) {
+  size_t budget = kMaxFuzzData;
+  LineParser parser(text, &budget);
+  Result<std::string> value = parser.Quoted();
+  *used = text.size() - parser.left();
+  return value;
+}
 
 Result<FuzzProgram> ParseFuzzProgram(std::string_view text) {
   return ProgramParser().Parse(text);

@@ -28,6 +28,9 @@ std::string ToText(const FuzzProgram& program);
 // The bytes between quotes as C reads them back.
 std::string QuoteBytes(std::string_view bytes);
 
+// Reads a quoted string at the start of `text` back; `used` is how much of it that was.
+Result<std::string> ParseQuotedBytes(std::string_view text, size_t* used);
+
 // Reads what ToText wrote, or a person. The text may be anything: kInvalidArgument names line and fault, and
 // what goes beyond the bounds of program.h is refused before it is held in memory.
 Result<FuzzProgram> ParseFuzzProgram(std::string_view text);

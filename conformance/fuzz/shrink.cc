@@ -1,6 +1,8 @@
 #include "conformance/fuzz/shrink.h"
 
 #include <algorithm>
+#include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -14,6 +16,8 @@ class Shrinker {
       : best_(std::move(program)), shows_(shows), may_go_on_(may_go_on) {}
 
   FuzzProgram Run() {
+    KeepTheEnd();
+    KeepWhatIsNamed();
     do {
       changed_ = false;
       DropSteps();
@@ -31,6 +35,48 @@ class Shrinker {
     best_ = std::move(candidate);
     changed_ = true;
     return true;
+  }
+
+  // What most programs come to: their last steps alone.
+  void KeepTheEnd() {
+    for (size_t n = 1; n <= 3 && n < best_.steps.size(); ++n) {
+      FuzzProgram smaller = best_;
+      smaller.steps.erase(smaller.steps.begin(), smaller.steps.end() - static_cast<long>(n));
+      if (Try(std::move(smaller))) return;
+    }
+  }
+
+  // Of the layers only what lies above, at or below a name that a step has.
+  void KeepWhatIsNamed() {
+    std::set<std::string> names;
+    for (const FuzzStep& step : best_.steps) names.insert({step.path, step.target});
+    names.erase("");
+    if (names.empty()) return;
+    FuzzProgram smaller = best_;
+    // Names that a layer links or moves belong to what is linked or moved.
+    for (const Layer& layer : best_.layers) {
+      for (const Step& step : layer.steps()) {
+        const bool two = step.op == StepOp::kLink || step.op == StepOp::kRename;
+        if (two && (IsNamed(names, step.path) || IsNamed(names, step.target)))
+          names.insert({step.path, step.target});
+      }
+    }
+    for (Layer& layer : smaller.layers) {
+      Layer kept;
+      for (const Step& step : layer.steps()) {
+        if (IsNamed(names, step.path)) kept.Add(step);
+      }
+      layer = std::move(kept);
+    }
+    (void)Try(std::move(smaller));
+  }
+
+  static bool IsNamed(const std::set<std::string>& names, const std::string& path) {
+    return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+      const std::string& shorter = name.size() < path.size() ? name : path;
+      const std::string& longer = name.size() < path.size() ? path : name;
+      return longer == shorter || (longer.starts_with(shorter) && longer[shorter.size()] == '/');
+    });
   }
 
   // Parts of `size` items are taken away, from the end, then smaller ones.

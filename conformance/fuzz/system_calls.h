@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <cstdint>
+#include <ctime>
 #include <string>
 #include <string_view>
 
@@ -24,11 +26,22 @@ inline Outcome Counted(long answer) {
 
 // Bytes as they are where they are few and plain, else their length and a hash.
 std::string Shown(std::string_view bytes);
-std::string AttributesOf(const struct stat& st);
+// Times from `recent_ns` on, which the kernel may have set, are "recent".
+std::string TimeText(const timespec& time, int64_t recent_ns);
+std::string AttributesOf(const struct stat& st, int64_t recent_ns);
 // At most 2 MiB from `offset` on.
 Outcome ReadFrom(int fd, int64_t offset, int64_t size);
 // The names and types in a directory, sorted; in pieces: with a small buffer, and the second half read twice.
 Outcome ListNames(int fd, bool in_pieces);
+// Which names have another inode number in the directory than in stat.
+Outcome ListInodes(int fd);
+// Unlinks each name that is no directory's as it comes, with a small buffer; what is left over is told.
+Outcome ListRemove(int fd);
+// Makes files after the first names came; what was there before must come once.
+Outcome ListCreate(int fd);
+
+// kTimeOmit and kTimeNow as utimensat wants them.
+timespec TimeOf(int64_t ns);
 
 // "" is the root.
 inline const char* At(const std::string& path) {

@@ -1,7 +1,9 @@
-// Files of fuzz programs: what was read and written again is read as the same program.
+// Files of fuzz programs, of system calls and of calls of the contract: what was read and written again is
+// read as the same program.
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "conformance/fuzz/calls.h"
 #include "conformance/fuzz/layer_words.h"
 #include "conformance/fuzz/program_text.h"
 #include "testing/fuzz_targets/target.h"
@@ -35,7 +37,8 @@ FuzzProgram EveryOperation() {
 }  // namespace
 
 std::vector<std::string> Seeds() {
-  return {ToText(EveryOperation()), "layermark-fuzz 1\nsteps\n",
+  FuzzRandom random(1);
+  return {ToText(EveryOperation()), ToText(GenerateCalls(random, 40, true)), "layermark-fuzz 1\nsteps\n",
           "layermark-fuzz 1\n# c\nlayer\n  file path=\"f\" data=\"x\"*4096 mode=0644\nsteps\n  open slot=0 "
           "path=\"f\" "
           "flags=RDWR|APPEND mode=0644\n  fd_write slot=0 offset=-1 data=\"\\0017\\n\" as=1000\n  check\n",
@@ -44,7 +47,18 @@ std::vector<std::string> Seeds() {
 
 void SetUp() {}
 
+void RunCallText(std::string_view input) {
+  const Result<CallProgram> calls = ParseCallProgram(input);
+  if (!calls.ok()) {
+    Promise(calls.status().code() == Code::kInvalidArgument, "a bad program of calls is INVALID_ARGUMENT");
+    return;
+  }
+  const Result<CallProgram> again = ParseCallProgram(ToText(*calls));
+  Promise(again.ok() && *again == *calls, "what was written is read as the same calls");
+}
+
 void Run(std::string_view input) {
+  if (IsCallProgram(input)) return RunCallText(input);
   const Result<FuzzProgram> program = ParseFuzzProgram(input);
   if (!program.ok()) {
     Promise(program.status().code() == Code::kInvalidArgument, "a bad program is INVALID_ARGUMENT");
