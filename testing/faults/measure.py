@@ -121,13 +121,13 @@ def measure_cases(runner, state, faults):
             rows = runner.check(fault.kind, fault.name, globs, runner.options.backing)
             seen.update(rows)
             found += caught(runner, state, fault, rows, runner.options.backing)
+            # What the quick backing cannot do, such as zeroing a range, is tried on the driver's own.
+            skipped = [case for case, verdict in rows.items() if verdict == "skip" and case.split(".")[0] != "stack"]
+            if skipped and not found and runner.options.backing != OWN_BACKING:
+                rows = runner.check(fault.kind, fault.name, skipped, OWN_BACKING)
+                found += caught(runner, state, fault, rows, OWN_BACKING)
             if found and not runner.options.whole:
                 break
-        # What the quick backing cannot do, such as zeroing a range, is tried on the driver's own.
-        skipped = [case for case, verdict in seen.items() if verdict == "skip" and case.split(".")[0] != "stack"]
-        if skipped and not found and runner.options.backing != OWN_BACKING:
-            rows = runner.check(fault.kind, fault.name, skipped, OWN_BACKING)
-            found += caught(runner, state, fault, rows, OWN_BACKING)
         seconds = round(time.monotonic() - started, 1)
         known[fault.name] = {"caught": found, "looked": len(seen), "seconds": seconds,
                              "whole": bool(found) or runner.options.rounds >= len(parts), "commit": commit()}
