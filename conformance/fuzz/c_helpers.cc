@@ -17,11 +17,24 @@ struct Piece {
   bool needed = false;
 };
 
+// The identifiers: without what stands in comments and in quotes.
 std::set<std::string> Words(std::string_view text) {
   std::set<std::string> words;
   std::string word;
-  for (const char c : text) {
-    if (std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_') {
+  char quote = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quote != 0) {
+      if (c == '\\') {
+        ++i;
+      } else if (c == quote) {
+        quote = 0;
+      }
+    } else if (text.substr(i).starts_with("/*")) {
+      i = std::min(text.find("*/", i), text.size());
+    } else if (c == '"' || c == '\'') {
+      quote = c;
+    } else if (std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_') {
       word += c;
     } else if (!word.empty()) {
       words.insert(std::move(word));
