@@ -148,7 +148,7 @@ LM_WORKLOAD(snapshot_suite,
              .min_pairs = 6,
              .max_pairs = 20,
              .seconds_quick = 0.2,
-             .hard_seconds = 10,
+             .hard_seconds = 40,
              .deadline_seconds = 240},
             MakeWorkload<SnapshotSuite>);
 
