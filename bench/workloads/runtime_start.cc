@@ -142,6 +142,7 @@ LM_WORKLOAD(
                   "teardown",
      .raw_twin = "the same runtime on a bind mount of the unpacked image",
      .probe = RuntimeIsHere,
+     .image = {.stacks = 1, .trees = 2, .plain = 1},
      .min_pairs = 10,
      .max_pairs = 200,
      .seconds_quick = 1.0},

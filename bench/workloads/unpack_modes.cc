@@ -141,6 +141,7 @@ LM_WORKLOAD(
      .raw_twin = "the same tars into an ordinary directory, one after the other",
      .probe = ModeIsHere,
      .backing_bytes = int64_t{3} << 30,
+     .image = {.stacks = 3, .plain = 1},
      .min_pairs = 6,
      .max_pairs = 30,
      .seconds_quick = 1.0,
