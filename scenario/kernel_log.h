@@ -29,8 +29,9 @@ class KernelLog {
   // For tests: a descriptor that gives one record per read, and a file in place of /proc/sys/kernel/tainted.
   static Result<KernelLog> OpenOver(Fd log, std::string taint_file);
 
-  // Reads what there is and keeps it for NewProblems: called now and then, so that a long time with many messages
-  // (each mount of EROFS is one) does not overrun the kernel's buffer. A failure is left to NewProblems.
+  // Reads what there is and keeps it for NewProblems: called now and then, so that a long time with many
+  // messages (each mount of EROFS is one) does not overrun the kernel's buffer. A failure is left to
+  // NewProblems.
   void Collect();
   // The problems logged since the last call (or since opening), in order, without those that hold one of
   // `allowed`; a change of the kernel's taint is one of them ("taint changed from 0 to 512"). Empty: all is

@@ -9,12 +9,12 @@
 // so.)
 //
 // A file system in a file: a type other than bind and FUSE whose source is a regular file is given that file
-// where it can take it (erofs since Linux 6.12), else, and always with the option "loop", a loop device over it
-// that goes with the mount.
+// where it can take it (erofs since Linux 6.12), else, and always with the option "loop", a loop device over
+// it that goes with the mount.
 //
-// A mount made of others, in containerd's form: the last mount of a list may have the type "format/TYPE"; then
-// those before it are mounted out of sight, each in a place of its own, and "{{ mount N }}" in its options stands
-// for the place of the N-th, counted from 0. They go with it.
+// A mount made of others, in containerd's form: the last mount of a list may have the type "format/TYPE";
+// then those before it are mounted out of sight, each in a place of its own, and "{{ mount N }}" in its
+// options stands for the place of the N-th, counted from 0. They go with it.
 //
 // Options: ro nosuid nodev noexec noatime relatime nodiratime strictatime nosymfollow (and their opposites)
 // are attributes of the mount; "ro" makes the file system read-only as well, except with subvol= or

@@ -61,7 +61,8 @@ TEST(CompareRuns, TimesOfManyRunsAreToldByTheRun) {
 }
 
 TEST(CompareRuns, ACountThatVariesWithinASideIsNotExact) {
-  EXPECT_EQ(VerdictOf(CompareRuns({RunOf(10, 1), RunOf(12, 1)}, {RunOf(11, 1)}, {}), "inodes"), "inconclusive");
+  EXPECT_EQ(VerdictOf(CompareRuns({RunOf(10, 1), RunOf(12, 1)}, {RunOf(11, 1)}, {}), "inodes"),
+            "inconclusive");
 }
 
 TEST(CompareRuns, WhatWasRightAndIsWrongHasRegressed) {
