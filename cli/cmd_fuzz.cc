@@ -38,6 +38,7 @@ struct Checked {
   FuzzOptions fuzz;
   FuzzProgram program;
   std::string calls;      // instead of it
+  std::string wanted;     // the signature at the head of the file
   std::string out;        // absolute; empty: nothing is saved
   std::string c_program;  // the same
 };
@@ -64,6 +65,7 @@ Result<Checked> Check(const FuzzPlan& plan, bool replay) {
   LM_ASSIGN(checked.fuzz.expected, LoadExpectedFailures(plan.options.expected));
   if (replay) {
     LM_ASSIGN(const std::string text, ReadFile(plan.file, size_t{64} << 20));
+    if (text.starts_with("# ")) checked.wanted = text.substr(2, text.find('\n') - 2);
     if (IsCallProgram(text)) {
       if (Status s = ParseCallProgram(text).status(); !s.ok()) return s.WithContext(plan.file);
       checked.calls = text;
@@ -185,9 +187,9 @@ int ReplayInside(const Checked& checked) {
   const ExaminedInstance instance = Examine(checked.instance, checked.backing);
   if (!instance.available)
     return UsageError(instance.instance.name() + " cannot run here: " + instance.reason);
-  const Result<ReplayResult> replay = checked.calls.empty()
-                                          ? Replay(instance, checked.program, checked.fuzz.expected)
-                                          : ReplayCalls(instance, checked.calls, checked.fuzz.expected);
+  const Result<ReplayResult> replay =
+      checked.calls.empty() ? Replay(instance, checked.program, checked.fuzz.expected, checked.wanted)
+                            : ReplayCalls(instance, checked.calls, checked.fuzz.expected);
   if (Interrupted()) return kExitInterrupted;
   if (!replay.ok()) return UsageError(replay.status());
   if (!replay->differs) {

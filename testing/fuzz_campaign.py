@@ -112,7 +112,10 @@ def main():
             state = json.load(text)
     wanted = [name for name in options.only.split(",") if name]
     failed = 0
+    own = subprocess.run([options.program, "drivers", "--list"], capture_output=True, text=True, check=True).stdout.split()
     for name, driver, backing, minutes in RUNS:
+        if driver == UNION and "unionfs_fuse" in own:
+            driver = "unionfs_fuse"
         if name in state["runs"] or (wanted and name not in wanted):
             continue
         print(f"{name}: {minutes * options.scale:g} minutes", flush=True)

@@ -16,6 +16,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr size_t kProgramsPerStack = 12;
+constexpr size_t kSlowProgramsPerStack = 60;
 constexpr size_t kCheckEvery = 40;
 constexpr double kShrinkSeconds = 12;
 constexpr double kSlowShrinkSeconds = 40;  // of a driver whose calls start a program each
@@ -38,9 +39,9 @@ class Batch {
         arena_(arena),
         journal_(journal),
         state_(state),
-        shrink_seconds_(instance.instance.driver->call_deadline(instance.instance.options).count() > 0
-                            ? kSlowShrinkSeconds
-                            : kShrinkSeconds) {}
+        slow_(instance.instance.driver->call_deadline(instance.instance.options).count() > 0),
+        shrink_seconds_(slow_ ? kSlowShrinkSeconds : kShrinkSeconds),
+        programs_per_stack_(slow_ ? kSlowProgramsPerStack : kProgramsPerStack) {}
 
   Status Run(double seconds) {
     const size_t findings = state_.result.findings.size();
@@ -64,8 +65,8 @@ class Batch {
 
   Status OneProgram(uint64_t index) {
     FuzzRandom random(DeriveSeed(options_.seed, index, "steps"));
-    if (layers_.empty() || stack_ != index / kProgramsPerStack) {
-      stack_ = index / kProgramsPerStack;
+    if (layers_.empty() || stack_ != index / programs_per_stack_) {
+      stack_ = index / programs_per_stack_;
       FuzzRandom stack_random(DeriveSeed(options_.seed, stack_, "layers"));
       // Where stacks fail one after the other, every other one is such that it is likely to work.
       layers_ = GenerateLayers(stack_random, state_.bad_stacks > 3 && stack_ % 4 != 0);
@@ -73,13 +74,13 @@ class Batch {
     Live live{{layers_, {}}, {}, OriginModel(layers_)};
     journal_.Begin(index, layers_);
     LookThrough(live.model);
-    Result<std::optional<Mismatch>> result = arena_.Begin(layers_, index % kProgramsPerStack != 0);
+    Result<std::optional<Mismatch>> result = arena_.Begin(layers_, index % programs_per_stack_ != 0);
     if (result.status().code() == Code::kInvalidArgument ||
         (result.ok() && result->has_value() && (*result)->kind != Mismatch::Kind::kTree)) {
       // A stack that does not apply, or that the driver does not take: on with the next one.
       journal_.End();
       LM_TRY(arena_.End());
-      state_.next_index = (stack_ + 1) * kProgramsPerStack;
+      state_.next_index = (stack_ + 1) * programs_per_stack_;
       ++state_.result.programs;
       ++state_.bad_stacks;
       return result.ok() ? Judge(live.program, **result, {}, index) : Status::Ok();
@@ -373,7 +374,9 @@ class Batch {
   std::vector<Layer> layers_;
   uint64_t stack_ = 0;
   Clock::time_point began_;
+  const bool slow_;  // its calls start a program each
   const double shrink_seconds_;
+  const uint64_t programs_per_stack_;
   const Signature* wanted_ = nullptr;  // what is being shrunk: never masked
   std::vector<Outcome> again_;
   std::map<std::string, const ExpectedFailure*> accepted_;  // key -> what covers it, looked up once

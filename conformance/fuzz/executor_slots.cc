@@ -98,11 +98,15 @@ Outcome CopyRange(int from, int to, int64_t offset, int64_t size) {
   return Counted(copy_file_range(from, &in, to, &out, static_cast<size_t>(size), 0));
 }
 
-// Where data and holes lie is the file system's own business, and a hole may be told as data.
+// Where data and holes lie is the file system's own business, a hole may be told as data, and a directory has
+// neither.
 Outcome Seek(int fd, const FuzzStep& step) {
   const int whence = static_cast<int>(step.flags);
+  struct stat what {};
+  const bool data = whence == SEEK_DATA || whence == SEEK_HOLE;
+  if (data && fstat(fd, &what) == 0 && !S_ISREG(what.st_mode)) return {0, 0, "nothing"};
   const off_t at = lseek(fd, step.offset < 0 ? 0 : step.offset, whence);
-  if (whence != SEEK_DATA && whence != SEEK_HOLE) return Counted(at);
+  if (!data) return Counted(at);
   const int error = at < 0 ? errno : 0;
   struct stat st {};
   if (error == ENXIO && fstat(fd, &st) == 0 && step.offset < st.st_size) return {0, 0, ""};

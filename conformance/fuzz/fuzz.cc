@@ -164,7 +164,7 @@ Result<FuzzResult> Fuzz(const ExaminedInstance& instance, const FuzzOptions& opt
 }
 
 Result<ReplayResult> Replay(const ExaminedInstance& instance, const FuzzProgram& program,
-                            const std::vector<ExpectedFailure>& expected) {
+                            const std::vector<ExpectedFailure>& expected, const std::string& wanted) {
   LM_ASSIGN(Backing backing, Backing::Create(instance.backing));
   LM_ASSIGN(Journal journal, Journal::Create());
   WorkerJob job;
@@ -195,6 +195,9 @@ Result<ReplayResult> Replay(const ExaminedInstance& instance, const FuzzProgram&
       Signature chosen = all[0];
       for (auto it = all.rbegin(); it != all.rend(); ++it) {
         if (FindAccepted(expected, instance, *it) == nullptr) chosen = *it;
+      }
+      for (const Signature& signature : all) {
+        if (signature.ToText() == wanted) chosen = signature;
       }
       state.result.findings.push_back({chosen, program, "", Describe(**result), (*result)->step});
     }

@@ -56,8 +56,10 @@ struct ReplayResult {
 // Runs one program once, in a worker; or, of calls of the contract, the other.
 Result<ReplayResult> ReplayCalls(const ExaminedInstance& instance, const std::string& calls,
                                  const std::vector<ExpectedFailure>& expected);
+// Of several differences of trees it tells the one whose signature is `wanted`, else the first that is not
+// accepted.
 Result<ReplayResult> Replay(const ExaminedInstance& instance, const FuzzProgram& program,
-                            const std::vector<ExpectedFailure>& expected);
+                            const std::vector<ExpectedFailure>& expected, const std::string& wanted = "");
 
 }  // namespace layermark
 

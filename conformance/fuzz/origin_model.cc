@@ -87,7 +87,6 @@ OriginModel::OriginModel(const std::vector<Layer>& layers) {
     const std::string origin = i == 0 ? "lower" : "middle";
     for (const Step& step : layers[i].steps()) ApplyLayerStep(step, origin);
   }
-  for (const auto& [path, node] : nodes_) node->linked_below = node->names > 1;
 }
 
 void OriginModel::ApplyLayerStep(const Step& s, const std::string& origin) {
@@ -110,6 +109,8 @@ void OriginModel::ApplyLayerStep(const Step& s, const std::string& origin) {
     case StepOp::kLink:
       if (const auto found = nodes_.find(s.target); found != nodes_.end()) {
         ++found->second->names;
+        found->second->linked_below =
+            true;  // and stays so where a layer removes a name: the count is of all layers
         nodes_[s.path] = found->second;
       }
       break;
@@ -174,7 +175,13 @@ Target OriginModel::TargetOf(const FuzzStep& step) const {
     return target;
   }
   const std::string path = Resolve(step.path, Follows(step));
-  if (const Object* object = Find(path); object != nullptr) return Describe(*object);
+  if (const Object* object = Find(path); object != nullptr) {
+    Target target = Describe(*object);
+    // What is replaced may be what matters.
+    const Object* replaced = step.op == FuzzOp::kRename ? Find(Resolve(step.target, false)) : nullptr;
+    if (replaced != nullptr && replaced->linked_below) target.type = "linked";
+    return target;
+  }
   return {whiteouts_.contains(path) ? "whiteout" : "absent", "none"};
 }
 

@@ -2,8 +2,8 @@
  * fuzz.layers.merged.directory: expected tree, seen mtime directory
  * found with fuse_overlayfs fuse-overlayfs 1.10 on tmpfs
  * 
- * e: mtime: expected 1000000000, got 1795799195.061928947
- * e/n:o,p\\q: mtime: expected 1000000000.000002, got 1795799195.061928947
+ * e: mtime: expected 1000000000, got 1795799859.309956964
+ * e/n:o,p\\q: mtime: expected 1000000000.000002, got 1795799859.309956964
  * 
  * layermark-fuzz 1
  * layer
@@ -84,14 +84,6 @@ HELPER uint64_t hash(uint64_t h, const char *bytes, long n) {
   for (long i = 0; i < n; ++i) h = (h ^ (unsigned char)bytes[i]) * 0x100000001b3u;
   return h;
 }
-/* Bytes that were read into buf. */
-HELPER void value(long n) {
-  int plain = n >= 0 && n <= 60;
-  if (n < 0) return result(n);
-  for (long i = 0; i < n; ++i) plain = plain && buf[i] > ' ' && buf[i] < 0x7f;
-  if (plain) say("ok %ld \"%.*s\"", n, (int)n, buf);
-  else say("ok %ld bytes, hash %016llx", n, (unsigned long long)hash(0, buf, n));
-}
 HELPER const char *when(struct timespec t) {
   static char text[2][40];
   static int turn;
@@ -113,19 +105,10 @@ HELPER void describe(char *out, size_t room, int with_links) {
   if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
     snprintf(out + n, room - n, " rdev=%u:%u", major(st.st_rdev), minor(st.st_rdev));
 }
-HELPER void as(int id) {
-  if (id == 0) setfsuid(0);
-  setfsgid(id);
-  if (id != 0) setfsuid(id);
-}
 HELPER int close_slot(int slot) {
   int answer = fd[slot] < 0 ? (errno = EBADF, -1) : close(fd[slot]);
   fd[slot] = -1;
   return answer;
-}
-HELPER void same(int failed, ino_t ino, const char *path, int flags) {
-  if (failed || fstatat(AT_FDCWD, path, &st, flags) != 0) return result(-1);
-  say("%s", ino == st.st_ino ? "the same object" : "another object");
 }
 HELPER int private_name(const char *name) {
   return strncmp(name, "trusted.overlay.", 16) == 0 || strncmp(name, "user.overlay.", 13) == 0 ||
@@ -193,7 +176,6 @@ HELPER void list(int of, int pieces) {
   for (int i = 0; i < n && at < 7000; ++i) at += snprintf(text + at, sizeof text - at, " %s", names[i]);
   say("ok %d names:%s", n, text);
 }
-HELPER void whole(int of) { list(of, 0); }
 
 /* The whole tree, one line a name. Names of one file are told by the first of them. */
 HELPER void tree(const char *path, int begin) {

@@ -3,9 +3,9 @@
  * found with fuse_overlayfs fuse-overlayfs 1.10 on tmpfs
  * 
  * b: link_group: expected b, got none
- * f: mtime: expected 1000000000, got 1795799200.090684233
- * f/x y: mtime: expected 1000000000.000001, got 1795799200.090684233
- * f/x y/c: mtime: expected 1000000000.000002, got 1795799200.090684233
+ * f: mtime: expected 1000000000, got 1795799871.513957479
+ * f/x y: mtime: expected 1000000000.000001, got 1795799871.513957479
+ * f/x y/c: mtime: expected 1000000000.000002, got 1795799871.513957479
  * f/x y/c/d: link_group: expected b, got none
  * 
  * layermark-fuzz 1
@@ -87,14 +87,6 @@ HELPER uint64_t hash(uint64_t h, const char *bytes, long n) {
   for (long i = 0; i < n; ++i) h = (h ^ (unsigned char)bytes[i]) * 0x100000001b3u;
   return h;
 }
-/* Bytes that were read into buf. */
-HELPER void value(long n) {
-  int plain = n >= 0 && n <= 60;
-  if (n < 0) return result(n);
-  for (long i = 0; i < n; ++i) plain = plain && buf[i] > ' ' && buf[i] < 0x7f;
-  if (plain) say("ok %ld \"%.*s\"", n, (int)n, buf);
-  else say("ok %ld bytes, hash %016llx", n, (unsigned long long)hash(0, buf, n));
-}
 HELPER const char *when(struct timespec t) {
   static char text[2][40];
   static int turn;
@@ -116,19 +108,10 @@ HELPER void describe(char *out, size_t room, int with_links) {
   if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
     snprintf(out + n, room - n, " rdev=%u:%u", major(st.st_rdev), minor(st.st_rdev));
 }
-HELPER void as(int id) {
-  if (id == 0) setfsuid(0);
-  setfsgid(id);
-  if (id != 0) setfsuid(id);
-}
 HELPER int close_slot(int slot) {
   int answer = fd[slot] < 0 ? (errno = EBADF, -1) : close(fd[slot]);
   fd[slot] = -1;
   return answer;
-}
-HELPER void same(int failed, ino_t ino, const char *path, int flags) {
-  if (failed || fstatat(AT_FDCWD, path, &st, flags) != 0) return result(-1);
-  say("%s", ino == st.st_ino ? "the same object" : "another object");
 }
 HELPER int private_name(const char *name) {
   return strncmp(name, "trusted.overlay.", 16) == 0 || strncmp(name, "user.overlay.", 13) == 0 ||
@@ -196,7 +179,6 @@ HELPER void list(int of, int pieces) {
   for (int i = 0; i < n && at < 7000; ++i) at += snprintf(text + at, sizeof text - at, " %s", names[i]);
   say("ok %d names:%s", n, text);
 }
-HELPER void whole(int of) { list(of, 0); }
 
 /* The whole tree, one line a name. Names of one file are told by the first of them. */
 HELPER void tree(const char *path, int begin) {

@@ -76,52 +76,10 @@ HELPER void result(long n) {
   else if (n > 0) say("ok %ld", n);
   else say("ok");
 }
-HELPER uint64_t hash(uint64_t h, const char *bytes, long n) {
-  for (long i = 0; i < n; ++i) h = (h ^ (unsigned char)bytes[i]) * 0x100000001b3u;
-  return h;
-}
-/* Bytes that were read into buf. */
-HELPER void value(long n) {
-  int plain = n >= 0 && n <= 60;
-  if (n < 0) return result(n);
-  for (long i = 0; i < n; ++i) plain = plain && buf[i] > ' ' && buf[i] < 0x7f;
-  if (plain) say("ok %ld \"%.*s\"", n, (int)n, buf);
-  else say("ok %ld bytes, hash %016llx", n, (unsigned long long)hash(0, buf, n));
-}
-HELPER const char *when(struct timespec t) {
-  static char text[2][40];
-  static int turn;
-  char *out = text[turn ^= 1];
-  if (t.tv_sec >= began - 2) return "now";
-  snprintf(out, 40, "%lld.%09ld", (long long)t.tv_sec, t.tv_nsec);
-  return out;
-}
-HELPER const char *type_of(mode_t mode) {
-  return S_ISREG(mode) ? "regular" : S_ISDIR(mode) ? "directory" : S_ISLNK(mode) ? "symlink" : S_ISFIFO(mode) ? "fifo"
-       : S_ISSOCK(mode) ? "socket" : S_ISCHR(mode) ? "char device" : "block device";
-}
-HELPER void describe(char *out, size_t room, int with_links) {
-  int n = snprintf(out, room, "%s mode=%o uid=%d gid=%d mtime=%s", type_of(st.st_mode), st.st_mode & 07777, st.st_uid,
-                   st.st_gid, when(st.st_mtim));
-  if (S_ISREG(st.st_mode) || S_ISLNK(st.st_mode)) n += snprintf(out + n, room - n, " size=%lld", (long long)st.st_size);
-  if (with_links && (0 || !S_ISDIR(st.st_mode)))
-    n += snprintf(out + n, room - n, " nlink=%d", (int)st.st_nlink);
-  if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
-    snprintf(out + n, room - n, " rdev=%u:%u", major(st.st_rdev), minor(st.st_rdev));
-}
-HELPER void as(int id) {
-  if (id == 0) setfsuid(0);
-  setfsgid(id);
-  if (id != 0) setfsuid(id);
-}
 HELPER int close_slot(int slot) {
   int answer = fd[slot] < 0 ? (errno = EBADF, -1) : close(fd[slot]);
   fd[slot] = -1;
   return answer;
-}
-HELPER void same(int failed, ino_t ino, const char *path, int flags) {
-  if (failed || fstatat(AT_FDCWD, path, &st, flags) != 0) return result(-1);
-  say("%s", ino == st.st_ino ? "the same object" : "another object");
 }
 HELPER void inode_flags(const char *path, int set, int flags) {
   int mine = FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL | FS_NOATIME_FL, all = 0;
@@ -140,25 +98,6 @@ HELPER int private_name(const char *name) {
          strncmp(name, "user.fuseoverlayfs.", 19) == 0 || strncmp(name, "security.selinux", 16) == 0;
 }
 HELPER int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
-/* The names in `text`, sorted; "name=value hash" for attributes of `path`. */
-HELPER long xattrs_of(const char *path, char *out, size_t room, int with_values) {
-  static char names[65536];
-  char *sorted[1000];
-  int n = 0, at = 0;
-  long size = llistxattr(path, names, sizeof names);
-  if (size < 0) return -1;
-  for (char *name = names; name < names + size && n < 1000; name += strlen(name) + 1)
-    if (!private_name(name)) sorted[n++] = name;
-  qsort(sorted, n, sizeof *sorted, by_text);
-  out[0] = 0;
-  for (int i = 0; i < n && at < (int)room - 400; ++i) {
-    at += snprintf(out + at, room - at, " %s", sorted[i]);
-    long length = with_values ? lgetxattr(path, sorted[i], buf, sizeof buf) : -1;
-    if (length >= 0)
-      at += snprintf(out + at, room - at, "=%ld bytes,%08x", length, (unsigned)hash(0, buf, length));
-  }
-  return n;
-}
 
 struct entry { unsigned long long ino; long long offset; unsigned short length; unsigned char type; char name[]; };
 HELPER int is_dot(const char *name) { return strcmp(name, ".") == 0 || strcmp(name, "..") == 0; }
@@ -201,53 +140,7 @@ HELPER void list(int of, int pieces) {
   for (int i = 0; i < n && at < 7000; ++i) at += snprintf(text + at, sizeof text - at, " %s", names[i]);
   say("ok %d names:%s", n, text);
 }
-HELPER void whole(int of) { list(of, 0); }
 
-/* The whole tree, one line a name. Names of one file are told by the first of them. */
-HELPER void tree(const char *path, int begin) {
-  static struct { ino_t ino; char *path; } seen[20000];
-  static int n;
-  char text[8600], shown[8000], *names[10000];
-  int of, m = 0;
-  DIR *directory;
-  if (begin) n = 0;
-  if (lstat(path, &st) != 0) { say("%s: %s", path, name_of(errno)); return; }
-  describe(text, 300, 0);
-  if (S_ISREG(st.st_mode)) {
-    uint64_t h = 0;
-    long got = -1;
-    of = open(path, O_RDONLY);
-    while (of >= 0 && (got = read(of, buf, sizeof buf)) > 0) h = hash(h, buf, got);
-    if (got < 0) sprintf(text + strlen(text), " not read: %s", name_of(errno));
-    else sprintf(text + strlen(text), " hash=%016llx", (unsigned long long)h);
-    if (of >= 0) close(of);
-  } else if (S_ISLNK(st.st_mode)) {
-    long got = readlink(path, buf, 4096);
-    sprintf(text + strlen(text), " -> %.*s", got < 0 ? 0 : (int)got, buf);
-  }
-  lstat(path, &st);
-  if (!S_ISDIR(st.st_mode) && st.st_nlink > 1) {
-    int i = 0;
-    while (i < n && seen[i].ino != st.st_ino) ++i;
-    if (i < n) sprintf(text + strlen(text), " same as %.4000s", seen[i].path);
-    else if (n < 20000) { seen[n].ino = st.st_ino; seen[n++].path = strdup(path); }
-  }
-  mode_t mode = st.st_mode;
-  if (xattrs_of(path, shown, 4000, 1) > 0) strcat(text, shown);
-  say("%s: %s", path, text);
-  if (!S_ISDIR(mode)) return;
-  if ((directory = opendir(path)) == 0) { say("%s: not listed: %s", path, name_of(errno)); return; }
-  for (struct dirent *e; (e = readdir(directory)) != 0 && m < 10000;)
-    if (!is_dot(e->d_name)) names[m++] = strdup(e->d_name);
-  closedir(directory);
-  qsort(names, m, sizeof *names, by_text);
-  for (int i = 0; i < m; ++i) {
-    char *below;
-    if (asprintf(&below, "%s/%s", path, names[i]) < 0) die("asprintf");
-    tree(below, 0);
-    free(below);
-  }
-}
 
 /* Layers: times are set, and those of the directories that are touched put back at the end. */
 static struct { char *path; struct timespec time; } touched[5000];
