@@ -298,4 +298,45 @@ LM_CASE(acl, chmod_changes_the_mask, .claim = "chmod of a lower file with an ACL
   });
 }
 
+LM_CASE(metadata, the_mounters_rights_are_not_the_callers,
+        .claim =
+            "a user without privilege gets nothing through the mounter's: no foreign file, device, owner or "
+            "trusted attribute",
+        .source = "properties 127; properties 126; ovl/020; um:impermissible") {
+  t.Given({Layer()
+               .Dir("closed", 0700)
+               .File("closed/f", "secret")
+               .File("mine", "m", 0600)
+               .Chown("mine", 1000, 1000)
+               .File("secret", "s", 0600)
+               .File("ro", "r", 0444)
+               .Dir("open", 0777)
+               .Dir("sticky", 01777)
+               .File("sticky/other", "o", 0666)});
+  t.When([](Ops& fs) {
+    fs.AsUser(1000, 1000, [&] {
+      fs.Read("secret");
+      fs.Read("closed/f");
+      fs.List("closed");
+      fs.Append("ro", "x");
+      fs.Chmod("secret", 0666);
+      fs.Chown("mine", 0, 0);
+      fs.Chown("mine", 1001, -1);
+      fs.Create("new", "x");
+      fs.Create("open/new", "x");
+      fs.Mknod("open/dev", S_IFCHR | 0600, 0x103);
+      fs.Unlink("sticky/other");
+      fs.Rename("sticky/other", "sticky/stolen");
+      fs.Append("sticky/other", "x");
+      fs.Append("mine", "x");
+      fs.Utimens("ro", 1, 2);
+      fs.SetXattr("open/new", "trusted.x", "1");
+      fs.Unlink("ro");
+      fs.Link("secret", "open/link");
+    });
+    fs.Stat("open/new");
+    fs.Stat("mine");
+  });
+}
+
 }  // namespace layermark
