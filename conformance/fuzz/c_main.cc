@@ -1,4 +1,4 @@
-// The main function that all C programs made of fuzz programs share.
+// How a C program made of a fuzz program begins and ends.
 #include "conformance/fuzz/c_program.h"
 
 namespace layermark {
