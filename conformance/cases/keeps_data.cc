@@ -3,6 +3,8 @@
 #include <sys/sysmacros.h>
 
 #include <array>
+#include <string>
+#include <vector>
 
 #include "conformance/support/case.h"
 
@@ -203,6 +205,50 @@ LM_CASE(keeps, symlink_targets_to_the_byte,
   layer.Symlink("loop", "loop").Symlink("x", "y").Symlink("y", "x");
   t.Given({layer, Layer().File("other", "x")});
   t.ThenStackIsRight();
+}
+
+LM_CASE(keeps, large_files_to_the_byte,
+        .claim = "files of several MiB keep every byte, and so do those that follow them",
+        .source = "properties 81; C70") {
+  t.Given({Layer()
+               .File("large", Noise((9 << 20) + 1))
+               .File("larger", Noise((17 << 20) - 1))
+               .File("small", Noise(3))
+               .File("even", Noise(4 << 20)),
+           Layer().Write("larger", (16 << 20) - 3, "written").Truncate("large", (8 << 20) + 1)});
+  t.ThenStackIsRight();
+}
+
+LM_CASE(keeps, everything_through_eight_layers,
+        .claim = "what the first of eight layers brought is the same on each of the others, whatever it has",
+        .source = "rule 5; rule 27; C3; C14", .needs = {Capability::xattr_user}) {
+  Layer base;
+  base.Dir("d").Dir("d/e").Dir("d/empty").Chown("d/empty", 70000, 70001).Chmod("d/empty", 03711);
+  base.SetXattr("d/empty", "user.directory", "value").File("d/setid", "x").Chown("d/setid", 1000, 1001);
+  base.Chmod("d/setid", 06755)
+      .SetXattr("d/setid", "user.file", std::string("a\0b", 3))
+      .File("d/empty_file", "", 0000);
+  base.Symlink("d/link", "../nowhere//").Chown("d/link", 3, 4).Fifo("d/fifo", 0611).Chown("d/fifo", 5, 6);
+  base.Mknod("d/socket", S_IFSOCK | 0700).File("d/data", Noise(70001)).File("d/e/old", "x");
+  base.File("d/three", "3").Link("d/e/three", "d/three").Link("three", "d/three").Link("d/link2", "d/link");
+  base.File("d/\xff name\n", "x").File(".hidden", "x").File("removed_late", "x").File("d/changed_late", "x");
+  int64_t time = -1'000'000'000'000'000'007;
+  for (const char* path :
+       {"d/empty", "d/setid", "d/empty_file", "d/link", "d/fifo", "d/socket", "d/data", "d/e", "d"}) {
+    base.Times(path, 1, time += 500'000'000'000'000'011);
+  }
+  std::vector<Layer> layers = {base};
+  for (int i = 1; i < 8; ++i) layers.push_back(Layer().File(fmt::format("layer{}", i), "x"));
+  layers.back().Remove("removed_late").Write("d/changed_late", 0, "y");
+  t.Given(layers);
+  t.ThenStackIsRight();
+  t.When([](Ops& fs) {
+    for (const char* path : {"d/setid", "d/empty_file", "d/link", "d/data", "d/e/three", "d/empty"}) {
+      fs.Stat(path);
+      fs.StatTimes(path);
+    }
+    fs.Append("d/e/old", "y");
+  });
 }
 
 }  // namespace layermark
