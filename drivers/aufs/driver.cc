@@ -65,6 +65,7 @@ class AufsDriver : public Driver {
   std::string name() const override { return LAYERMARK_DRIVER_NAME; }
   std::string summary() const override { return "the union file system aufs, where the kernel has it"; }
   std::string default_backing() const override { return "ext4"; }
+  bool in_short_runs() const override { return false; }
 
   std::vector<OptionRow> options() const override {
     return {{"branches",

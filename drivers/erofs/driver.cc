@@ -78,6 +78,7 @@ class ErofsDriver : public Driver {
     return "each committed layer an EROFS image, with overlayfs on top";
   }
   std::string default_backing() const override { return "ext4"; }
+  bool in_short_runs() const override { return false; }
 
   std::vector<OptionRow> options() const override {
     return {

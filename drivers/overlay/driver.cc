@@ -57,6 +57,7 @@ class OverlayDriver : public Driver {
     return "Docker's first overlay driver: one lower directory, a hard-link farm per layer";
   }
   std::string default_backing() const override { return "ext4"; }
+  bool in_short_runs() const override { return false; }
 
   CapabilitySet capabilities(const DriverOptions&, const std::string& backing) const override {
     using enum Capability;

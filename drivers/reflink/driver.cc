@@ -29,6 +29,7 @@ class ReflinkDriver : public Driver {
     return "a copy per snapshot that shares every file's extents (FICLONE)";
   }
   std::string default_backing() const override { return "xfs"; }
+  bool in_short_runs() const override { return false; }
   std::vector<OptionRow> options() const override { return CopyOptionRows(); }
 
   CapabilitySet capabilities(const DriverOptions&, const std::string& backing) const override {

@@ -58,6 +58,7 @@ class UnionfsFuseDriver : public Driver {
   std::string name() const override { return LAYERMARK_DRIVER_NAME; }
   std::string summary() const override { return "the user-space union file system unionfs-fuse"; }
   std::string default_backing() const override { return "ext4"; }
+  bool in_short_runs() const override { return false; }
 
   std::vector<OptionRow> options() const override {
     return {
