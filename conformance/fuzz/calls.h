@@ -21,7 +21,7 @@
 #include <vector>
 
 #include "conformance/fuzz/finding.h"
-#include "conformance/fuzz/generator.h"
+#include "conformance/fuzz/fuzz_random.h"
 #include "scenario/examine.h"
 
 namespace layermark {

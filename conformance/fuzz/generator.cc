@@ -197,14 +197,6 @@ class StepMaker {
 
 }  // namespace
 
-uint64_t FuzzRandom::Next() {
-  state_ += 0x9e3779b97f4a7c15U;
-  uint64_t z = state_;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
-  return z ^ (z >> 31);
-}
-
 uint64_t DeriveSeed(uint64_t seed, uint64_t index, std::string_view purpose) {
   uint64_t mixed = seed * 0x9e3779b97f4a7c15U + index;
   for (const char c : purpose) mixed = (mixed ^ static_cast<unsigned char>(c)) * 0x100000001b3U;

@@ -8,26 +8,12 @@
 #include <string_view>
 #include <vector>
 
+#include "conformance/fuzz/fuzz_random.h"
 #include "conformance/fuzz/origin_model.h"
 #include "conformance/fuzz/program.h"
 
 namespace layermark {
 
-// Small, fast and the same on every machine (the standard's distributions are not).
-class FuzzRandom {
- public:
-  explicit FuzzRandom(uint64_t seed) : state_(seed) {}
-  uint64_t Next();  // splitmix64
-  size_t Below(size_t bound) { return bound == 0 ? 0 : Next() % bound; }
-  bool OneIn(size_t n) { return Below(n) == 0; }
-  template <typename T>
-  const T& Pick(const std::vector<T>& from) {
-    return from[Below(from.size())];
-  }
-
- private:
-  uint64_t state_;
-};
 // The seed of the `index`-th program (or stack of layers) of a run.
 uint64_t DeriveSeed(uint64_t seed, uint64_t index, std::string_view purpose);
 
