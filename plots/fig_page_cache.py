@@ -32,8 +32,8 @@ def draw(data):
         points.setdefault(series, []).append((counts.index(count), row))
     last = {series: added[(series, counts[-1])] for series in points if (series, counts[-1]) in added}
     plot, axes = figure.panels([max(3.4, figure.dots_height(len(last)))] * (2 if last else 1), 2)
-    figure.line_panel(axes[0], data, points, "ratio", "cached per byte of image", "page_cache: cache_duplication",
-                      f"containers of one image ({common.params_text(fixed)})", counts)
+    figure.line_panel(axes[0], data, points, "ratio", "cached / image", "page_cache: cache_duplication",
+                      f"containers ({common.params_text(fixed)})", counts)
     if last:
         notes = {series: common.human(common.middle(row), "bytes") for series, row in last.items()}
         figure.dot_panel(axes[1], data, last, "bytes", "page cache", f"what container number {counts[-1]} added", notes=notes)

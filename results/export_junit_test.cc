@@ -119,14 +119,15 @@ TEST(ExportJunit, CountsEveryRowOnceAndByVerdict) {
   const std::string xml = ExportJunit(FixtureRecord());
   XmlReader reader(xml);
   ASSERT_EQ(reader.Check(), "");
-  EXPECT_EQ(reader.counts().at("testsuite"), 3);
-  EXPECT_EQ(reader.counts().at("testcase"), 8 + 3 + 1);
-  EXPECT_EQ(reader.counts().at("failure"), 3);  // fail, xpass, a wrong workload
+  EXPECT_EQ(reader.counts().at("testsuite"), 4);
+  EXPECT_EQ(reader.counts().at("testcase"), 8 + 3 + 1 + 2);
+  EXPECT_EQ(reader.counts().at("failure"), 4);  // fail, xpass, a wrong workload, regressed
   EXPECT_EQ(reader.counts().at("error"), 2);
-  EXPECT_EQ(reader.counts().at("skipped"), 4);  // skip, xfail, not_run, an instance that cannot run
+  // skip, xfail, not_run, an instance that cannot run, inconclusive
+  EXPECT_EQ(reader.counts().at("skipped"), 5);
   EXPECT_THAT(
       xml,
-      HasSubstr("<testsuites name=\"layermark\" tests=\"12\" failures=\"3\" errors=\"2\" skipped=\"4\""));
+      HasSubstr("<testsuites name=\"layermark\" tests=\"14\" failures=\"4\" errors=\"2\" skipped=\"5\""));
 }
 
 TEST(ExportJunit, CarriesMachineReasonAndCommand) {

@@ -89,7 +89,7 @@ LM_CASE(keeps, names_with_any_byte,
 
 LM_CASE(keeps, names_that_look_special,
         .claim = "names that tools leave out, fold or tidy are kept, of files, directories and symlinks",
-        .source = "C17; C85; C94; properties 16") {
+        .source = "C17; C85; C94") {
   constexpr std::array<const char*, 36> kNames = {
       ".hidden", "..a",   "...", "....", "-rf", "--",  "-",    "~",   "a~",   "#a#",    ".#a", "core",
       "a.bak",   "a.swp", "CVS", ".git", "nul", "CON", "a:b",  "a,b", "a\\b", "a\\",    "a b", " a",
