@@ -51,7 +51,7 @@ std::string HostClass(const Record& record, const GateSide& side) {
   // 6.18.44 and 6.18.45 are one class.
   const std::string major = kernel.substr(0, kernel.find('.', kernel.find('.') + 1));
   const auto cpus = record.environment.numbers.find("cpus");
-  return fmt::format("{}, {:.0f} processors, hypervisor {}, Linux {}, {} on {}", text("cpu"),
+  return fmt::format("{}, {:.0f} processors, hypervisor: {}, {}, {} on {}", text("cpu"),
                      cpus == record.environment.numbers.end() ? 0 : cpus->second, text("hypervisor"), major,
                      side.instance.backing.name(), side.instance.backing.device);
 }

@@ -31,9 +31,9 @@ std::string Times(const std::vector<const GateRow*>& rows) {
   Table table({"verdict", "workload", "A", "B", "change", "95 % interval", "could see", "blocks"});
   for (const GateRow* row : rows) {
     if (row->tier == "counts") continue;
-    std::string verdict = row->verdict;
-    if (row->underpowered) verdict += ", underpowered";
-    if (row->improved) verdict += ", faster";
+    const std::string verdict = row->underpowered ? "underpowered"
+                                : row->improved   ? "pass, faster"
+                                                  : row->verdict;
     table.Add({verdict, Workload(*row), Value(row->a_value, row->metric), Value(row->b_value, row->metric),
                PercentText(row->effect_ratio), Interval(*row), PercentText(row->mde_ratio),
                fmt::format("{}{}", row->blocks,
