@@ -25,8 +25,10 @@ std::string EncodeState(const FuzzState& state) {
   for (const auto& [key, count] : state.result.coverage.counts())
     out["coverage"][key] = {count.ran, count.deviated};
   const UnionMount& mount = state.result.mount;
-  out["mount"] = {
-      {"kind", static_cast<int>(mount.kind)}, {"program", mount.program}, {"options", mount.options}};
+  out["mount"] = {{"kind", static_cast<int>(mount.kind)},
+                  {"program", mount.program},
+                  {"options", mount.options},
+                  {"branches_as_option", mount.branches_as_option}};
   out["findings"] = json::array();
   for (const FuzzFinding& finding : state.result.findings) {
     const Signature& s = finding.signature;
@@ -65,6 +67,7 @@ Status DecodeState(const std::string& text, FuzzState& state) {
   out.result.mount.kind = static_cast<UnionMount::Kind>(mount.at("kind").get<int>());
   out.result.mount.program = mount.at("program").get<std::string>();
   out.result.mount.options = mount.at("options").get<std::vector<std::string>>();
+  out.result.mount.branches_as_option = mount.at("branches_as_option").get<bool>();
   for (const json& f : in.at("findings")) {
     FuzzFinding finding;
     finding.signature.operation = f.at("operation").get<std::string>();

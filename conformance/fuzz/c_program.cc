@@ -310,9 +310,11 @@ std::string MountC(const UnionMount& mount) {
       return out + layers + "\", upper, lower_count);\n  if (chdir(base) != 0) die(base);\n" +
              ArgumentsC(mount, ", \"-o\", text", "run(argv);\n}\n");
     case UnionMount::Kind::kBranches:
-      return out + "  n = snprintf(text, sizeof text, \"%s/%s=RW\", base, upper);\n" + lower +
-             "\":%s/%s=RO\", base, lowers[i]);\n  if (chdir(base) != 0) die(base);\n" +
-             ArgumentsC(mount, ", text", "run(argv);\n}\n");
+      return out +
+             fmt::format("  n = snprintf(text, sizeof text, \"{}%s/%s=RW\", base, upper);\n",
+                         mount.branches_as_option ? "dirs=" : "") +
+             lower + "\":%s/%s=RO\", base, lowers[i]);\n  if (chdir(base) != 0) die(base);\n" +
+             ArgumentsC(mount, mount.branches_as_option ? ", \"-o\", text" : ", text", "run(argv);\n}\n");
     case UnionMount::Kind::kNone:
       break;
   }
@@ -334,6 +336,10 @@ UnionMount UnionMountOf(const std::vector<layermark::Mount>& mounts) {
     const bool names_layer =
         option.starts_with("lowerdir") || option.starts_with("upperdir=") || option.starts_with("workdir=");
     lowers = lowers || option.starts_with("lowerdir");
+    if (option.starts_with("dirs=")) {
+      out.branches_as_option = true;
+      continue;
+    }
     if (!names_layer) out.options.push_back(option);
   }
   if (mount.type == "overlay") {
@@ -346,7 +352,7 @@ UnionMount UnionMountOf(const std::vector<layermark::Mount>& mounts) {
       hash == std::string::npos ? mount.type.substr(mount.type.find('.') + 1) : mount.source.substr(0, hash);
   if (lowers) {
     out.kind = UnionMount::Kind::kFuseOverlay;
-  } else if (mount.source.find("=RW") != std::string::npos) {
+  } else if (out.branches_as_option || mount.source.find("=RW") != std::string::npos) {
     out.kind = UnionMount::Kind::kBranches;
   }
   return out;

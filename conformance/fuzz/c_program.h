@@ -26,6 +26,7 @@ struct UnionMount {
   Kind kind = Kind::kNone;
   std::string program;               // of the two in the middle
   std::vector<std::string> options;  // besides those that name the layers
+  bool branches_as_option = false;   // -o dirs=BRANCHES instead of an argument
 };
 // Read out of what a driver named for an active snapshot with a parent.
 UnionMount UnionMountOf(const std::vector<layermark::Mount>& mounts);

@@ -97,6 +97,10 @@ TEST(FuzzUnionMount, IsReadOutOfTheMounts) {
   mount = UnionMountOf({{"fuse.unionfs", "/u=RW:/a=RO", "", {"cow"}}});
   EXPECT_EQ(mount.kind, UnionMount::Kind::kBranches);
   EXPECT_EQ(mount.program, "unionfs");
+  mount = UnionMountOf({{"fuse.unionfs", "none", "", {"cow", "dirs=/u=RW:/a=RO"}}});
+  EXPECT_EQ(mount.kind, UnionMount::Kind::kBranches);
+  EXPECT_EQ(mount.options, std::vector<std::string>{"cow"});
+  EXPECT_TRUE(mount.branches_as_option);
   EXPECT_EQ(UnionMountOf({{"bind", "/a", "", {"rbind"}}}).kind, UnionMount::Kind::kNone);
 }
 
