@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <array>
+#include <iterator>
 #include <map>
 #include <random>
 #include <string>
@@ -73,6 +74,11 @@ class Known {
   bool Unclear(const std::string& key, const std::string& parent) const {
     return Has(key) && !parent.empty() && !Is(parent, Kind::kCommitted);
   }
+  // One of those that there are, three times in four, else the given one.
+  std::string Pick(Draw& draw, const std::string& otherwise) const {
+    if (kinds_.empty() || draw.Below(4) == 0) return otherwise;
+    return std::next(kinds_.begin(), static_cast<ptrdiff_t>(draw.Below(kinds_.size())))->first;
+  }
   void Made(const std::string& name, Kind kind) { kinds_[name] = kind; }
   void Gone(const std::string& name) { kinds_.erase(name); }
 
@@ -81,8 +87,10 @@ class Known {
 };
 
 void OneCall(Snapshotter& s, Draw& draw, Known& known) {
-  const std::string name = draw.Of(kNames), other = draw.Below(4) == 0 ? "" : draw.Of(kNames);
-  const size_t call = draw.Below(12);
+  const size_t call = draw.Below(14);
+  const std::string drawn = draw.Of(kNames);
+  const std::string name = call <= 4 ? drawn : known.Pick(draw, drawn);
+  const std::string other = draw.Below(4) == 0 ? "" : known.Pick(draw, draw.Of(kNames));
   const Labels labels = draw.SomeLabels();
   if (call <= 2 && !known.Unclear(name, other)) {
     const bool view = call == 2;
@@ -98,7 +106,7 @@ void OneCall(Snapshotter& s, Draw& draw, Known& known) {
     if (s.Remove(name).ok()) known.Gone(name);
   } else if (call == 7) {
     (void)s.Mounts(name);
-  } else if (call == 8) {
+  } else if (call >= 11) {
     Info info;
     info.name = name;
     info.parent = other;
@@ -108,11 +116,12 @@ void OneCall(Snapshotter& s, Draw& draw, Known& known) {
       paths.push_back(draw.Below(4) == 0 ? "labels" : "labels." + draw.Of(kKeys));
     }
     (void)s.Update(info, paths);
-  } else if (call == 9) {
+    (void)s.Stat(name);
+  } else if (call == 8) {
     std::vector<std::string> filters;
     for (size_t left = draw.Below(3); left > 0; --left) filters.push_back(Filter(draw));
     (void)s.Walk([](const Info&) { return Status(); }, filters);
-  } else if (call == 10) {
+  } else if (call == 9) {
     (void)s.GetUsage(name);
   } else {
     (void)s.Stat(name);
@@ -150,6 +159,33 @@ LM_CASE(lifecycle, random_calls_again,
         .claim = "another 80 calls drawn at random get the answers that the rules give",
         .source = "rule 2; rule 14; rule 31; rule 32; rule 43; rule 50; rule 51", .deadline_seconds = 120) {
   RandomCalls(t, 2, 80);
+}
+
+LM_CASE(
+    lifecycle, updates_stay_on_every_kind,
+    .claim =
+        "labels that Update sets, changes and removes on active snapshots, views and committed ones are what "
+        "Stat and Walk tell afterwards, whatever dots and slashes their keys hold",
+    .source = "rule 13; rule 14; rule 16; C5; C10") {
+  t.SameAsModel([](Snapshotter& s) {
+    (void)s.Prepare("a", "", {{"first", "1"}});
+    (void)s.Commit("committed", "a", {{"first", "1"}, {"x.y/z", "old"}});
+    (void)s.Prepare("active", "committed", {{"first", "1"}, {"x.y/z", "old"}});
+    (void)s.View("view", "committed", {{"first", "1"}, {"x.y/z", "old"}});
+    for (const char* name : {"committed", "active", "view"}) {
+      Info info;
+      info.name = name;
+      info.labels = {{"x.y/z", "new"}, {"x", "x"}, {"containerd.io/snapshot/y.z", "set"}};
+      (void)s.Update(info, {"labels.x.y/z"});
+      (void)s.Stat(name);
+      (void)s.Update(info, {"labels.containerd.io/snapshot/y.z", "labels.first"});
+      (void)s.Stat(name);
+      (void)s.Update(info, {"labels"});
+      (void)s.Stat(name);
+      (void)s.Walk([](const Info&) { return Status(); }, {});
+    }
+    (void)s.Walk([](const Info&) { return Status(); }, {"labels.\"x.y/z\"==new"});
+  });
 }
 
 }  // namespace layermark

@@ -79,9 +79,11 @@ def nearest(fault, cases):
 
     def score(name):
         shared = sum(math.log(len(texts) / counts[word]) for word in texts[name] & wanted)
-        return shared + 3 * bool(sources(fault.property) & set(cases[name]["sources"]))
+        ranges = of_trees and fault.kind != "run_time" and name.split(".")[0] in ("keeps", "changes")
+        return shared + 3 * bool(sources(fault.property) & set(cases[name]["sources"])) + 3 * ranges
+    trees = OF_TREES + (("stacking",) if fault.area == "prepare_copy" else ())
     names = [name for name in cases if name not in LONG and name.split(".")[0] not in LAST
-             and (name.split(".")[0] in OF_TREES or not of_trees)]
+             and (name.split(".")[0] in trees or not of_trees)]
     return sorted(names, key=lambda name: -score(name))
 
 
@@ -91,7 +93,7 @@ def rounds(fault, cases):
     wide = [["keeps.*", "changes.*"]] if fault.area.startswith(("commit_", "prepare_copy")) else []
     # A fault of an operation may pass for a capability that is missing.
     probed = ["capability.what_is_accepted_takes_effect"] if fault.kind == "run_time" else []
-    return [order[:4], order[4:14] + probed] + wide + by_area(fault.area, list(cases))
+    return [order[:2], order[2:12] + probed] + wide + by_area(fault.area, list(cases))
 
 
 def by_area(area, cases):
