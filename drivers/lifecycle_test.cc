@@ -147,13 +147,28 @@ class LifecycleTest : public ::testing::TestWithParam<const Driver*> {
   bool Claims(Capability capability) const {
     return GetParam()->capabilities({}, GetParam()->default_backing()).Has(capability);
   }
-  // What the key shows is what the oracle directory holds.
+  // The sample layers, without extended attributes for a driver that has none.
+  std::vector<Layer> Samples() const {
+    if (Claims(Capability::xattr_user)) return SampleLayers();
+    std::vector<Layer> plain;
+    for (const Layer& layer : SampleLayers()) {
+      Layer& without = plain.emplace_back();
+      for (const Step& step : layer.steps()) {
+        if (step.op != StepOp::kSetXattr) without.Add(step);
+      }
+    }
+    return plain;
+  }
+  // What the key shows is what the oracle directory holds. A union program so simple that it has no
+  // attributes copies times to the second at best: the conformance suite tells of that, by its list of
+  // deviations.
   void ExpectLikeOracle(const Result<std::vector<Mount>>& mounts) {
     auto expected = ReadManifest(world_->Path("oracle"));
     auto actual = world_->Show(mounts);
     ASSERT_TRUE(expected.ok()) << expected.status().ToString();
     ASSERT_TRUE(actual.ok()) << actual.status().ToString();
     CompareOptions options;
+    options.mtimes = Claims(Capability::xattr_user);
     options.hole_tolerance_bytes = -1;  // which driver keeps holes is a matter of its own
     const std::vector<Difference> differences = Compare(*expected, *actual, options);
     EXPECT_TRUE(differences.empty()) << Describe(differences);
@@ -164,7 +179,7 @@ class LifecycleTest : public ::testing::TestWithParam<const Driver*> {
 
 TEST_P(LifecycleTest, LayersStackLikeStepsOnADirectory) {
   std::string parent;
-  for (const Layer& layer : SampleLayers()) {
+  for (const Layer& layer : Samples()) {
     const std::string name = parent + "+";
     const Status added = world_->AddLayer(name, parent, layer);
     ASSERT_TRUE(added.ok()) << added.ToString();
@@ -230,7 +245,7 @@ TEST_P(LifecycleTest, RemovedSnapshotsGiveEverythingBack) {
   auto before = world_->UsedInodes();
   ASSERT_TRUE(before.ok()) << before.status().ToString();
   std::vector<std::string> names;
-  for (const Layer& layer : SampleLayers()) {
+  for (const Layer& layer : Samples()) {
     ASSERT_TRUE(
         world_->AddLayer("l" + std::to_string(names.size()), names.empty() ? "" : names.back(), layer).ok());
     names.push_back("l" + std::to_string(names.size()));
@@ -255,7 +270,7 @@ TEST_P(LifecycleTest, InodesAreAsTheFormulaSays) {
   // Directories that each layer makes.
   const std::vector<std::set<std::string>> made = {
       {"a", "a/b", "c", "d", "d/e"}, {"c", "n", "n/m", "a/inside"}, {}};
-  const std::vector<Layer> layers = SampleLayers();
+  const std::vector<Layer> layers = Samples();
   ExpectedInodes expected(formula);
   Manifest before;
   std::string parent;
@@ -267,7 +282,8 @@ TEST_P(LifecycleTest, InodesAreAsTheFormulaSays) {
     const Status added = world_->AddLayer(name, parent, layers[i]);
     ASSERT_TRUE(added.ok()) << added.ToString();
     const auto used_after = *world_->UsedInodes();
-    counts = used_before.has_value();
+    // XFS takes unlinked inodes off its count in the background.
+    counts = used_before.has_value() && GetParam()->default_backing() != "xfs";
     if (counts) grown += *used_after - *used_before;
     ASSERT_TRUE(DriverWorld::Apply(layers[i], world_->Path("oracle")).ok());
     auto after = ReadManifest(world_->Path("oracle"));

@@ -36,8 +36,7 @@ class ReflinkDriver : public Driver {
     using enum Capability;
     // A mounted snapshot is a directory of the backing file system.
     CapabilitySet set = BackingCapabilities(backing);
-    for (Capability c : {reflink, shares_bytes, layers_128, layers_500, cleanup, usage_own_changes})
-      set.Add(c);
+    for (Capability c : {reflink, shares_bytes, layers_128, layers_500, cleanup}) set.Add(c);
     return set;
   }
 
