@@ -84,8 +84,9 @@ def write_record(path, state, order):
         if not run:
             continue
         kind = run["driver"].split(":")[0]
-        fresh = [group for group in run["groups"] if group not in seen.setdefault(kind, set())]
-        seen[kind].update(run["groups"])
+        before = seen.setdefault(kind, set())
+        fresh = [group for group in run["groups"] if group not in before]
+        before.update(run["groups"])
         minutes += run["minutes"]
         seconds += run["processor_seconds"]
         lines.append(f"| {run['date']} | `{run['driver']}` | {run['backing']} | {run['seed']} | {run['minutes']:g} | "
