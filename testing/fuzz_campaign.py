@@ -72,7 +72,8 @@ def write_record(path, state, order):
         "# The last fuzzing campaign", "",
         "Written by `testing/fuzz_campaign.py`. Processor seconds are user and system time of the run and all that it",
         "started; where they are far below the minutes, the machine was busy with other things. A group holds the findings",
-        "that show the same on the same type of object; new are those that no run before it in this table had.", "",
+        "that show the same on the same type of object; new are those that no run of the same driver before it in this table had.",
+        "A run of the script's list that has no row was not made.", "",
         f"Linux {platform.release()}.", "",
         "| date | driver | backing | seed | minutes | processor s | programs | steps | findings | groups | new | median steps |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
@@ -83,8 +84,9 @@ def write_record(path, state, order):
         if not run:
             continue
         kind = run["driver"].split(":")[0]
-        fresh = [group for group in run["groups"] if group not in seen.setdefault(kind, set())]
-        seen[kind].update(run["groups"])
+        before = seen.setdefault(kind, set())
+        fresh = [group for group in run["groups"] if group not in before]
+        before.update(run["groups"])
         minutes += run["minutes"]
         seconds += run["processor_seconds"]
         lines.append(f"| {run['date']} | `{run['driver']}` | {run['backing']} | {run['seed']} | {run['minutes']:g} | "
