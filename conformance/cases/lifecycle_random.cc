@@ -188,4 +188,34 @@ LM_CASE(
   });
 }
 
+LM_CASE(lifecycle, a_view_is_no_parent,
+        .claim = "a view of any parent, or of none, is refused as a parent by Prepare and View",
+        .source = "rule 4; rule 29; C29") {
+  t.SameAsModel([](Snapshotter& s) {
+    (void)s.Prepare("a", "");
+    (void)s.Commit("base", "a");
+    (void)s.View("view", "base");
+    (void)s.View("bare", "");
+    (void)s.Prepare("active", "base");
+    for (const char* parent : {"view", "bare", "active"}) {
+      (void)s.View("v", parent);
+      (void)s.Prepare("p", parent);
+      (void)s.Stat("v");
+      (void)s.Stat("p");
+    }
+  });
+}
+
+LM_CASE(lifecycle, filters_by_name_take_the_whole_name,
+        .claim = "a filter name==N gives N and no name that begins with it, ends with it or differs in case",
+        .source = "rule 51; C7") {
+  t.SameAsModel([](Snapshotter& s) {
+    for (const char* key : {"base", "base2", "mybase", "Base", "bas", "base.x"}) (void)s.Prepare(key, "");
+    for (const char* filter :
+         {"name==base", "name==bas", "name!=base", "name==Base", "parent==base", "name==b"}) {
+      (void)s.Walk([](const Info&) { return Status(); }, {filter});
+    }
+  });
+}
+
 }  // namespace layermark

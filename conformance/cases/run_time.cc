@@ -578,4 +578,23 @@ LM_CASE(keeps, names_as_long_as_statvfs_says,
   t.ThenStackIsRight();
 }
 
+LM_CASE(metadata, data_takes_blocks,
+        .claim = "a lower file with data tells of blocks, before and after its first change",
+        .source = "properties 107; rule 19") {
+  t.Given({Layer().File("f", Noise(70000)).File("g", Noise(5000))});
+  t.When([](Ops& fs) {
+    for (int round = 0; round < 2; ++round) {
+      for (const char* path : {"f", "g"}) {
+        fs.Do(fmt::format("blocks({})", path), [&](std::string& seen) {
+          struct stat status {};
+          if (fstatat(fs.root_fd(), path, &status, AT_SYMLINK_NOFOLLOW) != 0) return errno;
+          seen = status.st_blocks * 512 * 2 >= status.st_size ? "for its data" : "too few";
+          return 0;
+        });
+      }
+      fs.Chmod("f", 0600);
+    }
+  });
+}
+
 }  // namespace layermark

@@ -234,13 +234,15 @@ int Ops::StatLinks(const std::string& path) {
 }
 
 int Ops::StatTimes(const std::string& path) {
+  constexpr int64_t kDayNs = 86'400'000'000'000;  // later ones were set, not made by the case
   struct stat st {};
   const int error = Sys(fstatat(root_.get(), At(path), &st, AT_SYMLINK_NOFOLLOW));
   std::string seen;
   if (error == 0) {
     const int64_t ns = st.st_mtim.tv_sec * 1'000'000'000 + st.st_mtim.tv_nsec;
-    seen =
-        ns >= began_ns_ ? "mtime now" : fmt::format("mtime {}.{:09}", st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+    seen = ns >= began_ns_ && ns - began_ns_ < kDayNs
+               ? "mtime now"
+               : fmt::format("mtime {}.{:09}", st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
   }
   return Record(fmt::format("times({})", path), error, seen);
 }

@@ -70,6 +70,10 @@ TEST(Compare, RecentTimesAreEqualToEachOtherOnly) {
   options.recent_after_ns = 1000;
   EXPECT_EQ(Lines(expected, actual, options).size(), 1u);
   EXPECT_EQ(Compare(expected, actual, options)[0].path, "usr");
+  // A time that lies years ahead is one that was set.
+  expected.entries["etc"].mtime_ns = 4'102'444'800'000'000'000;
+  EXPECT_EQ(Lines(expected, actual, options).size(), 2u);
+  expected.entries["etc"].mtime_ns = 1000;
   options.recent_after_ns = 0;
   EXPECT_EQ(Lines(expected, actual, options).size(), 2u);
   options.mtimes = false;

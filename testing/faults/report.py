@@ -52,7 +52,7 @@ def write(state, rows, path):
     lines += ["## Score now", ""] + score(rows, cases, fuzz) + [""]
     lost = [row for row in rows.values() if row.name in cases and not cases[row.name]["caught"]]
     if lost:
-        lines += ["## Not caught by any case", "", "| fault | property | what goes wrong |", "|---|---|---|"]
+        lines += ["## Not caught by the cases tried so far", "", "| fault | property | what goes wrong |", "|---|---|---|"]
         lines += [f"| `{row.name}` | {row.property} | {row.sentence} |" for row in lost] + [""]
     groups = collections.defaultdict(list)
     for row in rows.values():
