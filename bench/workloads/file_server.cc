@@ -186,7 +186,8 @@ LM_WORKLOAD(
      .backing_bytes = int64_t{2} << 30,
      .min_pairs = 3,
      .max_pairs = 40,
-     .deadline_seconds = 240},
+     .deadline_seconds = 240,
+     .inexact_counts = {{"", ""}}},
     MakeWorkload<FileServerLoad>);
 
 }  // namespace

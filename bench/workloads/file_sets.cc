@@ -170,6 +170,7 @@ WorkloadInfo Info(const char* summary, const char* source, const char* param, Pa
   info.min_pairs = 3;
   info.max_pairs = 40;
   info.deadline_seconds = 400;
+  info.inexact_counts = {{"containers", "10"}, {"containers", "100"}};
   return info;
 }
 

@@ -152,7 +152,8 @@ LM_WORKLOAD(
      .probe = MappingWorks,
      .min_pairs = 6,
      .max_pairs = 40,
-     .deadline_seconds = 240},
+     .deadline_seconds = 240,
+     .inexact_counts = {{"workers", "2"}, {"workers", "4"}, {"workers", "8"}}},
     MakeWorkload<MountStorm>);
 
 }  // namespace

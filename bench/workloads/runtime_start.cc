@@ -145,7 +145,8 @@ LM_WORKLOAD(
      .image = {.stacks = 1, .trees = 2, .plain = 1},
      .min_pairs = 10,
      .max_pairs = 200,
-     .seconds_quick = 1.0},
+     .seconds_quick = 1.0,
+     .inexact_counts = {{"runtime", "crun"}, {"runtime", "runc"}}},
     MakeWorkload<RuntimeStart>);
 
 }  // namespace

@@ -145,7 +145,8 @@ LM_WORKLOAD(
      .min_pairs = 6,
      .max_pairs = 30,
      .seconds_quick = 1.0,
-     .deadline_seconds = 240},
+     .deadline_seconds = 240,
+     .inexact_counts = {{"mode", "parallel"}}},
     MakeWorkload<UnpackModes>);
 
 }  // namespace
