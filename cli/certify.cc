@@ -136,11 +136,21 @@ class Certifier {
                                                                 : Status::Errno("rename", StateFile());
   }
 
+  // The real parts switch metacopy, so that only a driver with that option has them, while it is not set
+  // already.
+  bool TakesRealParts() const {
+    const InstanceSpec& instance = side_.instance.instance;
+    const std::vector<OptionRow> options = instance.driver->options();
+    return instance.options.empty() &&
+           std::any_of(options.begin(), options.end(),
+                       [](const OptionRow& option) { return option.name == "metacopy"; });
+  }
+
   const Part* Next() const {
     const Part* next = nullptr;
     double least = 1;
     for (const Part& part : parts_) {
-      if (part.kind == "real" && side_.instance.instance.name() != "overlay2") continue;
+      if (part.kind == "real" && !TakesRealParts()) continue;
       const int64_t have = Tally(suites_, part.kind, part.name, part.percent).suites;
       const double share = static_cast<double>(have) / static_cast<double>(part.wanted);
       if (share < least) {

@@ -42,14 +42,14 @@ std::string Joined(const std::vector<Capability>& list) {
 }
 
 void Print(const std::vector<ExaminedInstance>& examined) {
-  Table table({"driver", "backing", "runs here", "version", "capabilities, or why not"});
+  Table table({"driver", "backing", "short runs", "runs here", "version", "capabilities, or why not"});
   for (const ExaminedInstance& e : examined) {
     std::vector<Capability> has;
     for (const CapabilityRow& row : AllCapabilities()) {
       if (e.Has(row.id)) has.push_back(row.id);
     }
-    table.Add({e.instance.name(), e.backing.name(), e.available ? "yes" : "no", e.version,
-               e.reason.empty() ? Joined(has) : e.reason});
+    table.Add({e.instance.name(), e.backing.name(), e.instance.driver->in_short_runs() ? "yes" : "no",
+               e.available ? "yes" : "no", e.version, e.reason.empty() ? Joined(has) : e.reason});
   }
   fmt::print("{}", table.Text());
 }

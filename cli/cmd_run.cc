@@ -33,10 +33,10 @@ void AddSession(CLI::App& app, Invocation& invocation, const char* name, const c
 void AddRunCommand(CLI::App& app, Invocation& invocation) {
   SessionPlan plan;
   plan.report = true;
-  plan.whole_seconds = 270;  // with the report five minutes, whatever the machine
+  plan.whole_seconds = 270;  // with the report five minutes
   plan.default_out = "layermark-out";
   AddSession(app, invocation, "run",
-             "the main job: conformance and workloads on the drivers that can run here, then the report",
+             "the main job: conformance and workloads on the drivers of short runs, then the report",
              kSelection | kFlagProfile | kFlagBudget | kFlagJobs, plan);
 }
 

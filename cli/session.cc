@@ -29,6 +29,9 @@
 namespace layermark {
 namespace {
 
+// Where conformance took all of a run's time, the workloads still have that much.
+constexpr double kLeastForWorkloads = 60;
+
 // What was checked before the work began.
 struct Checked {
   std::vector<InstanceSpec> instances;
@@ -64,7 +67,13 @@ Result<Checked> CheckPlan(const SessionPlan& plan) {
   for (const std::string& filter : o.filters) {
     const bool matches = (plan.conformance && !SelectCases({filter}).empty()) ||
                          (plan.workloads && !SelectWorkloads({filter}, o.profile).empty());
-    if (!matches) return InvalidArgument(fmt::format("--filter {}: matches nothing", filter));
+    if (matches) continue;
+    const char* other = !plan.workloads && !SelectWorkloads({filter}, o.profile).empty()
+                            ? "workloads; they are for bench"
+                        : !plan.conformance && !SelectCases({filter}).empty() ? "cases; they are for check"
+                                                                              : nullptr;
+    return InvalidArgument(other != nullptr ? fmt::format("--filter {}: matches {}", filter, other)
+                                            : fmt::format("--filter {}: matches nothing", filter));
   }
   if (checked.cases.empty() && checked.choices.empty()) {
     return InvalidArgument("nothing is left to run in this shard");
@@ -203,7 +212,8 @@ class Session {
       options.time_scale = std::clamp(checked_.budget_seconds / std::max(shares, 0.1), 0.05, 50.0);
       options.until = std::chrono::steady_clock::now() + Seconds(checked_.budget_seconds);
     } else if (plan_.whole_seconds > 0 && plan_.options.profile != "full" && plan_.options.images.empty()) {
-      options.until = began_ + Seconds(plan_.whole_seconds);
+      options.until = std::max(began_ + Seconds(plan_.whole_seconds),
+                               std::chrono::steady_clock::now() + Seconds(kLeastForWorkloads));
     }
     return options;
   }

@@ -16,8 +16,8 @@ struct SessionPlan {
   bool conformance = true;
   bool workloads = true;
   bool report = false;  // make the page afterwards
-  // Without --budget and --image, and but for profile full, no workload begins that long after the start; 0:
-  // no end.
+  // Without --budget and --image, and but for profile full, no workload begins that long after the start,
+  // save in the minute that the workloads always have; 0: no end.
   double whole_seconds = 0;
   std::string default_out;                       // where the record goes without --out; empty: nowhere
   std::vector<std::string> benchmark_arguments;  // not empty: Google Benchmark's front runs the workloads
