@@ -31,13 +31,6 @@ std::string_view VerdictName(GateVerdict verdict) {
   return "inconclusive";
 }
 
-std::optional<GateVerdict> GateVerdictFromName(std::string_view name) {
-  for (const GateVerdict v : {GateVerdict::kRegressed, GateVerdict::kPass, GateVerdict::kInconclusive}) {
-    if (VerdictName(v) == name) return v;
-  }
-  return std::nullopt;
-}
-
 size_t GateSuite::Wanted(size_t workload) const {
   return tests_[workload].result.verdict ? 0 : static_cast<size_t>(plan_.looks[look_]);
 }

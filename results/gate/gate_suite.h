@@ -22,7 +22,6 @@ namespace layermark {
 
 enum class GateVerdict { kRegressed, kPass, kInconclusive };
 std::string_view VerdictName(GateVerdict verdict);  // "regressed" "pass" "inconclusive"
-std::optional<GateVerdict> GateVerdictFromName(std::string_view name);
 
 struct TimingResult {
   std::optional<GateVerdict> verdict;  // nullopt: undecided, more blocks are wanted
