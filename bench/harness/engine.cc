@@ -139,14 +139,14 @@ Status RunWorkloads(const std::vector<ExaminedInstance>& instances,
   for (const size_t index : order) {
     const WorkloadChoice& choice = choices[index];
     const PairPlan plan = PlanFor(choice, options);
+    const bool time_is_up = TimeIsUp(options);  // for all instances alike, so that they can be compared
     for (const ExaminedInstance& instance : instances) {
       const std::string what = fmt::format("{} {} {}", choice.entry->info.name, ParamsText(choice.params),
                                            instance.instance.name());
       const auto collect = [&log] {
         if (log.ok()) log->Collect();
       };
-      OneAnswer answer =
-          TimeIsUp(options) ? NoTimeLeft() : RunInWorker(instance, choice, options, plan, collect);
+      OneAnswer answer = time_is_up ? NoTimeLeft() : RunInWorker(instance, choice, options, plan, collect);
       if (log.ok() && answer.seconds > 0) JudgeByKernelLog(*log, answer);
       if (answer.verdict == WorkloadVerdict::kWrong)
         progress.Note(fmt::format("wrong: {}: {}", what, answer.reason));
