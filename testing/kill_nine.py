@@ -34,6 +34,20 @@ def loops():
     return bound
 
 
+def mounted_by_others(mark):
+    """Loop devices that a living process without the mark has mounted: another run's."""
+    ours, found = marked(mark), set()
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        if int(pid) in ours:
+            continue
+        try:
+            with open(f"/proc/{pid}/mountinfo", encoding="utf-8", errors="surrogateescape") as f:
+                found.update(word[5:] for word in f.read().split() if word.startswith("/dev/loop"))
+        except OSError:
+            continue
+    return found
+
+
 def marked(mark):
     """Processes that carry the mark in their environment, which every child of the run inherits."""
     found = {}
@@ -71,6 +85,9 @@ class World:
         m, l, f = mounts() - self.before[0], loops(), files(temporary(self.scratch)) - self.before[2]
         # A loop device of somebody else may come meanwhile; ours have no name, or one below the scratch directory.
         new_loops = {x for x in l - self.before[1] if "(deleted)" in x or self.scratch in x}
+        if new_loops:
+            others = mounted_by_others(self.mark)
+            new_loops = {x for x in new_loops if x.split(":")[0] not in others}
         problems = [f"mount: {x}" for x in m] + [f"loop device: {x}" for x in new_loops]
         problems += [f"process: {pid} {comm}" for pid, comm in marked(self.mark).items()]
         problems += [f"file: {x}" for x in f if x != self.scratch]
