@@ -310,7 +310,10 @@ void OriginModel::EndSession(bool commit) {
   if (!commit) return;
   for (const auto& [path, node] : nodes_) {
     if (node->origin == "upper" || node->origin == "copied") node->origin = "middle";
-    node->linked_below = node->names > 1 && node->type != "directory";
+    // A name that was removed is still one of the lower object.
+    node->linked_below = node->linked_below || (node->names > 1 && node->type != "directory");
+    // What is copied up from now on, be it by a step that fails, is one of several names.
+    if (node->linked_below && node->last.operation != "layers") node->last.target.type = "linked";
   }
 }
 
