@@ -240,8 +240,13 @@ LM_CASE(readdir, an_open_directory_that_is_removed,
       return fd < 0 ? errno : 0;
     });
     fs.Do("names in h", [&](std::string& seen) {
-      DIR* stream = fdopendir(dup(fs.fd("h")));
-      if (stream == nullptr) return errno;
+      const int copy = dup(fs.fd("h"));
+      DIR* stream = fdopendir(copy);
+      if (stream == nullptr) {
+        const int error = errno;
+        close(copy);
+        return error;
+      }
       while (const dirent* entry = readdir(stream)) {
         if (std::string(entry->d_name) != "." && std::string(entry->d_name) != "..") seen += entry->d_name;
       }
