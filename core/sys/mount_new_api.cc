@@ -67,14 +67,6 @@ class Context {
     layers_.push_back(std::move(layer));
     return SetString(key, link);
   }
-  // A source that is a file or device may be longer: the kernel opens it by its name, and follows the link.
-  Status SetSource(const std::string& source) {
-    if (source.size() <= kMaxValue || source[0] != '/') return SetString("source", source);
-    LM_ASSIGN(Fd file, Open(source, O_PATH));
-    const std::string link = fmt::format("/proc/self/fd/{}", file.get());
-    layers_.push_back(std::move(file));
-    return SetString("source", link);
-  }
   Status Create() {
     if (fsconfig(fd(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) return Fail("CMD_CREATE", errno);
     return Status::Ok();
@@ -106,7 +98,7 @@ Status Configure(Context& context, const Mount& mount, const MountWords& words, 
   if (!mount.source.empty()) {
     // Overlay shows its source and does nothing with it.
     const bool fits = !overlay || mount.source.size() <= kMaxValue;
-    if (fits) LM_TRY(context.SetSource(mount.source));
+    if (fits) LM_TRY(context.SetString("source", mount.source));
   }
   if (read_only) LM_TRY(context.SetFlag("ro"));
   for (const std::string& option : words.filesystem) {
