@@ -43,8 +43,14 @@ struct Checked {
   std::string c_program;  // the same
 };
 
-Result<Checked> Check(const FuzzPlan& plan, bool replay) {
+Result<Checked> Check(FuzzPlan plan, bool replay) {
   Checked checked;
+  std::string text;  // of the program to be replayed
+  if (replay) {
+    LM_ASSIGN(text, ReadFile(plan.file, size_t{64} << 20));
+    const std::string named = InstanceNamedIn(text);
+    if (plan.options.drivers.empty() && !named.empty()) plan.options.drivers = {named};
+  }
   if (plan.options.drivers.empty())
     return InvalidArgument("--driver SPEC is missing: fuzzing is done on one instance");
   LM_ASSIGN(const std::vector<InstanceSpec> instances, InstancesFor(plan.options));
@@ -64,7 +70,6 @@ Result<Checked> Check(const FuzzPlan& plan, bool replay) {
   }
   LM_ASSIGN(checked.fuzz.expected, LoadExpectedFailures(plan.options.expected));
   if (replay) {
-    LM_ASSIGN(const std::string text, ReadFile(plan.file, size_t{64} << 20));
     if (text.starts_with("# ")) checked.wanted = text.substr(2, text.find('\n') - 2);
     if (IsCallProgram(text)) {
       if (Status s = ParseCallProgram(text).status(); !s.ok()) return s.WithContext(plan.file);
@@ -253,7 +258,8 @@ void AddReplayCommand(CLI::App& app, Invocation& invocation) {
                       "write it as a C program of plain system calls, if it differs");
   command->add_option("FILE", plan->file, "findings/NAME.fuzz")->required();
   AddCommonFlags(*command, plan->options, kFlagDriver | kFlagBacking | kFlagExpected);
-  command->get_option("--driver")->description("NAME[:k=v[,k=v]...]: the instance");
+  command->get_option("--driver")
+      ->description("NAME[:k=v[,k=v]...]: the instance; default: the one that FILE names in its second line");
   command->callback([plan, &invocation] { invocation.run = [plan] { return RunFuzz(*plan, true); }; });
 }
 

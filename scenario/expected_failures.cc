@@ -89,7 +89,7 @@ class Parser {
         continue;
       }
       if (name == "reason" && node.is_array()) {
-        LM_TRY(LineGlobs(*node.as_array(), entry));
+        LM_TRY(Globs(name, *node.as_array(), entry.line_globs));
         continue;
       }
       std::string* field = name == "case"     ? &entry.case_glob
@@ -113,11 +113,16 @@ class Parser {
     ExpectedFailure entry;
     entry.driver = driver_;
     std::map<std::string, std::string> words = {
-        {"operation", ""}, {"origin", "*"}, {"type", "*"}, {"expected", "*"}, {"seen", ""}};
+        {"operation", ""}, {"origin", "*"}, {"type", "*"}, {"expected", "*"}, {"argument", "*"}};
+    std::vector<std::string> seen;
     for (const auto& [key, node] : table) {
       const std::string name(key.str());
       if (name == "when") {
         LM_TRY(When(node, entry));
+        continue;
+      }
+      if (name == "seen" && node.is_array()) {
+        LM_TRY(Globs(name, *node.as_array(), seen));
         continue;
       }
       const auto text = node.value<std::string>();
@@ -127,29 +132,34 @@ class Parser {
         entry.cause = *text;
       } else if (name == "link") {
         entry.link = *text;
+      } else if (name == "seen") {
+        seen = {*text};
       } else if (words.contains(name)) {
         words[name] = *text;
       } else {
         return Bad(node, fmt::format("unknown key \"{}\"", name));
       }
     }
-    for (const char* needed : {"operation", "seen"}) {
-      if (words[needed].empty()) return Bad(table, fmt::format("\"{}\" is missing", needed));
-    }
+    if (words["operation"].empty()) return Bad(table, "\"operation\" is missing");
+    if (seen.empty()) return Bad(table, "\"seen\" is missing");
     if (entry.cause.empty()) return Bad(table, "\"cause\" is missing");
     entry.case_glob = fmt::format("fuzz.{}.{}.{}", words["operation"], words["origin"], words["type"]);
-    entry.reason_glob = fmt::format("expected {}, seen {}", words["expected"], words["seen"]);
+    entry.argument_glob = words["argument"];
+    // An effect is one line: one of these must match it.
+    for (const std::string& glob : seen) {
+      entry.line_globs.push_back(fmt::format("expected {}, seen {}", words["expected"], glob));
+    }
     return entry;
   }
 
-  Status LineGlobs(const toml::array& list, ExpectedFailure& entry) const {
+  Status Globs(const std::string& key, const toml::array& list, std::vector<std::string>& globs) const {
     for (const toml::node& item : list) {
       const auto glob = item.value<std::string>();
       if (!glob || glob->empty())
-        return Bad(item, "an element of \"reason\" must be a string that is not empty");
-      entry.line_globs.push_back(*glob);
+        return Bad(item, fmt::format("an element of \"{}\" must be a string that is not empty", key));
+      globs.push_back(*glob);
     }
-    if (list.empty()) return Bad(list, "\"reason\" is an empty list");
+    if (list.empty()) return Bad(list, fmt::format("\"{}\" is an empty list", key));
     return Status::Ok();
   }
 
@@ -239,11 +249,12 @@ Result<std::vector<ExpectedFailure>> ParseExpectedFailures(const std::string& to
 
 const ExpectedFailure* FindExpected(const std::vector<ExpectedFailure>& entries,
                                     const DeviationContext& context, const std::string& case_name,
-                                    const std::string& reason) {
+                                    const std::string& reason, const std::string& argument) {
   for (const ExpectedFailure& entry : entries) {
     if (!entry.driver.empty() && entry.driver != context.driver) continue;
     if (!GlobMatch(entry.case_glob, case_name)) continue;
     if (!reason.empty() && !CoversReason(entry, reason)) continue;
+    if (!GlobMatch(entry.argument_glob, argument)) continue;
     if (entry.backing && *entry.backing != context.backing) continue;
     if (entry.device && *entry.device != context.device) continue;
     bool holds = true;

@@ -13,7 +13,10 @@
 //   origin = "merged"                        of the object; default "*"
 //   type = "directory"                       default "*"
 //   expected = "ok"                          errno, "ok" or "tree"; default "*"
-//   seen = "EXDEV"                           errno or effect
+//   seen = "EXDEV"                           errno or effect; or a list, of which one must match
+//   argument = "*WHITEOUT*"                  of the step: the name of an attribute, or its flags as a program
+//                                            has them ("NOREPLACE|WHITEOUT"); default "*". A difference of
+//                                            trees has none, and matches "*" alone
 //   when, cause, link                        as above
 //
 // `when` is a conjunction; no `when` always holds. An unknown key anywhere is an error. A case that is
@@ -36,6 +39,7 @@ struct ExpectedFailure {
   std::string case_glob;
   std::string reason_glob;              // empty: any
   std::vector<std::string> line_globs;  // empty: any; otherwise every line of the reason matches one of them
+  std::string argument_glob = "*";      // of a fuzz program's step
   std::map<std::string, std::string> options;  // option.NAME -> value
   std::map<Capability, bool> features;         // feature.NAME -> value
   std::optional<std::string> backing, device;
@@ -57,10 +61,10 @@ struct DeviationContext {
   CapabilitySet features;  // probed
 };
 // The first entry that covers this case here; nullptr if none does. `reason` empty: any entry for the case
-// (to tell an unexpected pass).
+// (to tell an unexpected pass). `argument`: of the step, where the case is a deviation of fuzzing.
 const ExpectedFailure* FindExpected(const std::vector<ExpectedFailure>& entries,
                                     const DeviationContext& context, const std::string& case_name,
-                                    const std::string& reason);
+                                    const std::string& reason, const std::string& argument = "");
 
 // ">=1.10,<1.13" against the first dotted number in `version`.
 Result<bool> VersionMatches(const std::string& condition, const std::string& version);

@@ -143,11 +143,36 @@ TEST(ExpectedFailures, AcceptsADeviationOfFuzzing) {
   EXPECT_EQ(FindExpected(*entries, context, "fuzz.rename.merged.directory", "expected ok, seen EXDEV"),
             nullptr);
   for (const char* wrong :
-       {"operation = 'x'\ncause = 'c'\n", "seen = 'x'\ncause = 'c'\n", "operation = 'x'\nseen = 'y'\n",
+       {"operation = 'x'\ncause = 'c'\nseen = []\n", "operation = 'x'\ncause = 'c'\nseen = ['a', 1]\n",
+        "operation = 'x'\nseen = 'y'\nargument = ''\ncause = 'c'\n", "operation = 'x'\ncause = 'c'\n",
+        "seen = 'x'\ncause = 'c'\n", "operation = 'x'\nseen = 'y'\n",
         "operation = 'x'\nseen = 'y'\ncause = 'c'\ncase = 'z'\n",
         "operation = 1\nseen = 'y'\ncause = 'c'\n"}) {
     EXPECT_FALSE(ParseExpectedFailures(std::string("[[fuzz]]\n") + wrong, "d", "f").ok()) << wrong;
   }
+}
+
+TEST(ExpectedFailures, BindsADeviationOfFuzzingToAnArgumentAndToEffects) {
+  const auto entries = ParseExpectedFailures(
+      "[[fuzz]]\noperation = 'rename'\nseen = ['EINVAL', 'link_group *']\nargument = '*WHITEOUT*'\n"
+      "cause = 'c'\n[[fuzz]]\noperation = 'link'\nseen = 'EPERM'\ncause = 'any argument'\n",
+      "d", "f");
+  ASSERT_TRUE(entries.ok()) << entries.status().ToString();
+  DeviationContext context;
+  context.driver = "d";
+  const auto accepts = [&](const std::string& operation, const std::string& seen,
+                           const std::string& argument) {
+    return FindExpected(*entries, context, "fuzz." + operation + ".lower.regular",
+                        "expected ok, seen " + seen, argument) != nullptr;
+  };
+  EXPECT_TRUE(accepts("rename", "EINVAL", "WHITEOUT"));
+  EXPECT_TRUE(accepts("rename", "EINVAL", "NOREPLACE|WHITEOUT"));
+  EXPECT_TRUE(accepts("rename", "link_group fifo", "WHITEOUT"));
+  EXPECT_FALSE(accepts("rename", "ENOENT", "WHITEOUT")) << "none of the effects";
+  EXPECT_FALSE(accepts("rename", "EINVAL", "NOREPLACE"));
+  EXPECT_FALSE(accepts("rename", "EINVAL", "")) << "no argument is none of these";
+  EXPECT_TRUE(accepts("link", "EPERM", ""));
+  EXPECT_TRUE(accepts("link", "EPERM", "FOLLOW"));
 }
 
 }  // namespace

@@ -290,21 +290,24 @@ class Batch {
     return plain.ToText();
   }
 
-  bool IsKnown(const Signature& signature) {
-    const std::string key = KeyOf(signature);
-    if (state_.known.contains(key)) return true;
-    const auto [looked_up, first] = accepted_.emplace(key, nullptr);
+  // What covers it, looked up once.
+  const ExpectedFailure* Accepted(const Signature& signature) {
+    const auto [looked_up, first] = accepted_.emplace(KeyOf(signature) + "\n" + signature.argument, nullptr);
     if (first) looked_up->second = FindAccepted(options_.expected, instance_, signature);
-    return looked_up->second != nullptr;
+    return looked_up->second;
+  }
+
+  bool IsKnown(const Signature& signature) {
+    return state_.known.contains(KeyOf(signature)) || Accepted(signature) != nullptr;
   }
 
   // As IsKnown, and counts what is accepted.
   bool IsOld(const Signature& signature) {
-    if (!IsKnown(signature)) return false;
-    const auto accepted = accepted_.find(KeyOf(signature));
-    if (accepted != accepted_.end() && accepted->second != nullptr)
-      ++state_.result.accepted[accepted->second->cause];
-    return true;
+    if (const ExpectedFailure* accepted = Accepted(signature); accepted != nullptr) {
+      ++state_.result.accepted[accepted->cause];
+      return true;
+    }
+    return state_.known.contains(KeyOf(signature));
   }
 
   // The signature of these that is like the one wanted.
@@ -355,8 +358,10 @@ class Batch {
       const std::optional<Mismatch> seen = RunAgain(smaller, Look::kMasked);
       if (!seen || seen->kind != mismatch.kind || seen->stale) return false;
       const std::vector<Signature> signatures = SignaturesOf(smaller, *seen, again_);
-      return std::any_of(signatures.begin(), signatures.end(),
-                         [&](const Signature& signature) { return IsLike(signature, wanted); });
+      return std::any_of(signatures.begin(), signatures.end(), [&](const Signature& signature) {
+        return IsLike(signature, wanted) &&
+               (signature.argument == wanted.argument || Accepted(signature) == nullptr);
+      });
     };
     std::optional<FuzzProgram> small;
     for (int run = 0; run < kRuns && !small; ++run) {
@@ -379,7 +384,7 @@ class Batch {
   const uint64_t programs_per_stack_;
   const Signature* wanted_ = nullptr;  // what is being shrunk: never masked
   std::vector<Outcome> again_;
-  std::map<std::string, const ExpectedFailure*> accepted_;  // key -> what covers it, looked up once
+  std::map<std::string, const ExpectedFailure*> accepted_;  // key and argument -> what covers it
 };
 
 }  // namespace
@@ -393,7 +398,8 @@ void SetUpFuzzProcess() {
 
 const ExpectedFailure* FindAccepted(const std::vector<ExpectedFailure>& expected,
                                     const ExaminedInstance& instance, const Signature& signature) {
-  return FindExpected(expected, instance.deviation_context(), signature.CaseName(), signature.Effect());
+  return FindExpected(expected, instance.deviation_context(), signature.CaseName(), signature.Effect(),
+                      signature.argument);
 }
 
 Status RunBatch(const ExaminedInstance& instance, Backing& backing, const FuzzOptions& options,

@@ -37,6 +37,7 @@ std::string EncodeState(const FuzzState& state) {
                                {"type", s.target.type},
                                {"expected", s.expected},
                                {"seen", s.seen},
+                               {"argument", s.argument},
                                {"detail", finding.detail},
                                {"index", finding.index},
                                {"calls", finding.calls},
@@ -75,6 +76,7 @@ Status DecodeState(const std::string& text, FuzzState& state) {
     finding.signature.target.type = f.at("type").get<std::string>();
     finding.signature.expected = f.at("expected").get<std::string>();
     finding.signature.seen = f.at("seen").get<std::string>();
+    finding.signature.argument = f.at("argument").get<std::string>();
     finding.detail = f.at("detail").get<std::string>();
     finding.index = f.at("index").get<uint64_t>();
     finding.calls = f.at("calls").get<std::string>();

@@ -84,6 +84,7 @@ std::vector<Signature> SignaturesOf(const FuzzProgram& program, const Mismatch& 
     Signature signature;
     signature.operation = RowOf(at->op).name;
     signature.target = model.TargetOf(*at);
+    signature.argument = ArgumentText(*at);
     signature.expected = m.expected.error == 0 ? "ok" : ErrnoName(m.expected.error);
     signature.seen = m.seen.error == 0 ? "ok" : ErrnoName(m.seen.error);
     if (m.expected.error == m.seen.error) signature.seen = DifferingWords(m.expected, m.seen);

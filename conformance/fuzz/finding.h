@@ -18,8 +18,11 @@ struct Signature {
                           // (OriginModel::LastChange), with "+remount", "+commit" or "+diff" where it shows
                           // only then; for a failed call its name
   Target target;
-  std::string expected;          // "ok", "ENOENT", "tree"
-  std::string seen;              // "EXDEV", "other data", "other mode,nlink", "mtime directory"
+  std::string expected;  // "ok", "ENOENT", "tree"
+  std::string seen;      // "EXDEV", "other data", "other mode,nlink", "mtime directory"
+  // Of the step that ended otherwise: the name of an attribute, or its flags as text. Not part of what makes
+  // two findings one; deviations are accepted by it.
+  std::string argument = {};
   std::string CaseName() const;  // "fuzz.rename.lower.directory": for accepted deviations
   std::string Effect() const;    // "expected ok, seen EXDEV"
   // Without the step: findings of one group are likely to be one bug seen through several operations.

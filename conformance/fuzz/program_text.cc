@@ -78,6 +78,24 @@ std::string ToText(const FuzzStep& step) {
   return Line(row.name, row.fields, row.flags, step);
 }
 
+std::string ArgumentText(const FuzzStep& step) {
+  const FuzzOpRow& row = RowOf(step.op);
+  if ((row.fields & kFieldName) != 0) return step.name;
+  if ((row.fields & kFieldFlags) != 0 && row.flags != nullptr) return FlagsText(step.flags, *row.flags);
+  return "";
+}
+
+std::string InstanceNamedIn(std::string_view text) {
+  if (!text.starts_with("# ") || text.find('\n') == std::string_view::npos) return "";
+  text.remove_prefix(text.find('\n') + 1);
+  text = text.substr(0, text.find('\n'));
+  const size_t end = text.find("; found by ");
+  if (!text.starts_with("# ") || end == std::string_view::npos) return "";
+  text = text.substr(2, end - 2);
+  const size_t on = text.rfind(" on ");
+  return on == std::string_view::npos ? "" : std::string(text.substr(0, on));
+}
+
 std::string LayerStepText(const Step& step) {
   const LayerOpRow& row = RowOf(step.op);
   return Line(row.name, row.fields, nullptr, ArgumentsOf(step));

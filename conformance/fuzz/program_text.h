@@ -24,6 +24,11 @@ namespace layermark {
 std::string ToText(const FuzzStep& step);     // one line, without its end
 std::string LayerStepText(const Step& step);  // the same for a step of a layer
 std::string ToText(const FuzzProgram& program);
+// What a step does it with: the name of an attribute, or its flags ("NOREPLACE|WHITEOUT"); empty: neither.
+std::string ArgumentText(const FuzzStep& step);
+
+// The instance that a saved program names in its second line ("# SPEC on BACKING; ..."); empty: none.
+std::string InstanceNamedIn(std::string_view text);
 
 // The bytes between quotes as C reads them back.
 std::string QuoteBytes(std::string_view bytes);

@@ -117,5 +117,25 @@ TEST(FuzzProgramText, HoldsItsBounds) {
   ExpectRefused(layers, "too many layers");
 }
 
+TEST(FuzzProgramText, ASavedProgramNamesItsInstance) {
+  EXPECT_EQ(
+      InstanceNamedIn("# fuzz.a.b.c: expected ok, seen EIO\n# d:x=on,y=a on b on tmpfs; found by fuzz\n"),
+      "d:x=on,y=a on b");
+  for (const char* none : {"", "# a", "layermark-fuzz 1\n# d on tmpfs; found by fuzz\n",
+                           "# a\nlayermark-fuzz 1\n", "# a\n# d on tmpfs\n", "# a\n# d; found by fuzz\n"}) {
+    EXPECT_EQ(InstanceNamedIn(none), "") << none;
+  }
+}
+
+TEST(FuzzProgramText, TheArgumentIsTheAttributeOrTheFlags) {
+  const auto program = ParseFuzzProgram(
+      "layermark-fuzz 1\nsteps\n  rename path=\"a\" target=\"b\" flags=WHITEOUT\n"
+      "  removexattr path=\"a\" name=\"user.v\"\n  unlink path=\"a\"\n");
+  ASSERT_TRUE(program.ok()) << program.status().ToString();
+  EXPECT_EQ(ArgumentText(program->steps[0]), "WHITEOUT");
+  EXPECT_EQ(ArgumentText(program->steps[1]), "user.v");
+  EXPECT_EQ(ArgumentText(program->steps[2]), "");
+}
+
 }  // namespace
 }  // namespace layermark
