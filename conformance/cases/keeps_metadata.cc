@@ -186,8 +186,7 @@ LM_CASE(keeps, security_attributes_of_every_owner,
         .claim =
             "file capabilities are kept on files of root and of users, with and without set-ID bits, and so "
             "are other security attributes",
-        .source = "properties 89; L16; L43; containers/storage 742",
-        .needs = {Capability::xattr_security}) {
+        .source = "properties 89; L16; L43; containers/storage 742", .needs = {Capability::xattr_security}) {
   const std::string capability(
       "\x01\x00\x00\x02\x00\x20\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", 20);
   Layer layer;

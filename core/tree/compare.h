@@ -21,7 +21,8 @@ std::string ToString(const Difference& difference);  // "etc/x: mtime: expected 
 
 struct CompareOptions {
   bool mtimes = true;
-  // Times of the day after this are "made during the test": two such times are equal whatever they are. 0: off.
+  // Times of the day after this are "made during the test": two such times are equal whatever they are. 0:
+  // off.
   int64_t recent_after_ns = 0;
   bool root_attributes = true;  // compare the root entry's own attributes
   bool hard_links = true;
