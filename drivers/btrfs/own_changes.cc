@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstring>
 #include <functional>
+#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
@@ -19,12 +20,31 @@
 namespace layermark::btrfs {
 namespace {
 
-// When the snapshot came into being: the transaction, and the clock.
+// Where a snapshot comes from: the transaction that it was taken in, and the number of its parent's tree.
 struct Birth {
   uint64_t transaction = 0;
-  uint64_t seconds = 0;
-  uint32_t nanoseconds = 0;
+  uint64_t parent_tree = 0;
 };
+
+// One item of a tree, by its whole key. kNotFound: there is none.
+template <typename T>
+Result<T> ItemOf(const Fd& fd, uint64_t tree, uint64_t objectid, uint32_t type, uint64_t offset,
+                 const std::string& path) {
+  struct btrfs_ioctl_search_args args = {};
+  args.key.tree_id = tree;
+  args.key.min_objectid = args.key.max_objectid = objectid;
+  args.key.min_type = args.key.max_type = type;
+  args.key.min_offset = args.key.max_offset = offset;
+  args.key.max_transid = UINT64_MAX;
+  args.key.nr_items = 1;
+  if (ioctl(fd.get(), BTRFS_IOC_TREE_SEARCH, &args) < 0) return Status::Errno("BTRFS_IOC_TREE_SEARCH", path);
+  struct btrfs_ioctl_search_header header = {};
+  T item = {};
+  if (args.key.nr_items == 1) std::memcpy(&header, args.buf, sizeof(header));
+  if (header.len < sizeof(item)) return Status(Code::kNotFound, path + ": no such item");
+  std::memcpy(&item, args.buf + sizeof(header), sizeof(item));
+  return item;
+}
 
 Result<Birth> BirthOf(const Fd& subvolume, const std::string& path) {
   struct btrfs_ioctl_get_subvol_info_args info = {};
@@ -32,13 +52,19 @@ Result<Birth> BirthOf(const Fd& subvolume, const std::string& path) {
   if (ioctl(subvolume.get(), BTRFS_IOC_GET_SUBVOL_INFO, &info) < 0) {
     return Status::Errno("BTRFS_IOC_GET_SUBVOL_INFO", path);
   }
-  return Birth{info.otransid, info.otime.sec, info.otime.nsec};
+  // The key of an entry in the tree of names is the two halves of the name.
+  uint64_t halves[2] = {};
+  std::memcpy(halves, info.parent_uuid, sizeof(halves));
+  LM_ASSIGN(const uint64_t tree,
+            ItemOf<uint64_t>(subvolume, BTRFS_UUID_TREE_OBJECTID, le64toh(halves[0]), BTRFS_UUID_KEY_SUBVOL,
+                             le64toh(halves[1]), path + ": its parent"));
+  return Birth{info.otransid, le64toh(tree)};
 }
 
 // Calls `visit` with every item of the subvolume's tree that lies in a leaf written in `min_transaction` or
-// later.
+// later, until it says that something is wrong.
 Status EachItem(const Fd& subvolume, const std::string& path, uint64_t min_transaction,
-                const std::function<void(const btrfs_ioctl_search_header&, const char* item)>& visit) {
+                const std::function<Status(const btrfs_ioctl_search_header&, const char* item)>& visit) {
   constexpr size_t kBufferBytes = 256 * 1024;
   std::vector<uint64_t> memory((sizeof(btrfs_ioctl_search_args_v2) + kBufferBytes) / sizeof(uint64_t));
   auto* args = reinterpret_cast<btrfs_ioctl_search_args_v2*>(memory.data());
@@ -62,7 +88,7 @@ Status EachItem(const Fd& subvolume, const std::string& path, uint64_t min_trans
     for (uint32_t i = 0; i < key.nr_items; ++i) {
       std::memcpy(&header, position, sizeof(header));
       position += sizeof(header);
-      visit(header, position);
+      LM_TRY(visit(header, position));
       position += header.len;
     }
     // On with the key behind the last one.
@@ -85,27 +111,37 @@ bool Load(const btrfs_ioctl_search_header& header, const char* item, T& out) {
 
 class Counter {
  public:
-  Counter(const Birth& birth, bool has_parent) : birth_(birth), has_parent_(has_parent) {}
+  // Without `birth` there is no parent, and everything counts.
+  Counter(const Fd& subvolume, std::string path, std::optional<Birth> birth)
+      : subvolume_(subvolume), path_(std::move(path)), birth_(birth) {}
 
-  void Visit(const btrfs_ioctl_search_header& header, const char* item) {
-    if (header.type == BTRFS_INODE_ITEM_KEY) VisitInode(header, item);
+  Status Visit(const btrfs_ioctl_search_header& header, const char* item) {
+    if (header.type == BTRFS_INODE_ITEM_KEY) return VisitInode(header, item);
     if (header.type == BTRFS_EXTENT_DATA_KEY) VisitExtent(header, item);
+    return Status::Ok();
   }
   const Usage& usage() const { return usage_; }
 
  private:
-  void VisitInode(const btrfs_ioctl_search_header& header, const char* item) {
+  Status VisitInode(const btrfs_ioctl_search_header& header, const char* item) {
     btrfs_inode_item inode = {};
-    if (Load(header, item, inode) && le32toh(inode.nlink) != 0 && IsOwn(inode)) ++usage_.inodes;
+    if (!Load(header, item, inode) || le64toh(inode.nlink) == 0) return Status::Ok();
+    LM_ASSIGN(const bool own, IsOwn(header.objectid, inode));
+    if (own) ++usage_.inodes;
+    return Status::Ok();
   }
-  // An access time alone is written in a later transaction, but leaves the change time behind the snapshot's
-  // birth.
-  bool IsOwn(const btrfs_inode_item& inode) const {
-    if (!has_parent_) return true;
-    if (le64toh(inode.transid) <= birth_.transaction) return false;
-    const uint64_t seconds = le64toh(inode.ctime.sec);
-    return seconds != birth_.seconds ? seconds > birth_.seconds
-                                     : le32toh(inode.ctime.nsec) >= birth_.nanoseconds;
+  // Written in a later transaction, and in more than its access time different from the parent's. Times alone
+  // cannot tell: the parent's last change and the snapshot may fall into one tick of the clock.
+  Result<bool> IsOwn(uint64_t number, btrfs_inode_item inode) const {
+    if (!birth_) return true;
+    if (le64toh(inode.transid) <= birth_->transaction) return false;
+    Result<btrfs_inode_item> before =
+        ItemOf<btrfs_inode_item>(subvolume_, birth_->parent_tree, number, BTRFS_INODE_ITEM_KEY, 0, path_);
+    if (before.status().code() == Code::kNotFound) return true;
+    LM_TRY(before.status());
+    inode.transid = before->transid;
+    inode.atime = before->atime;
+    return std::memcmp(&inode, &*before, sizeof(inode)) != 0;
   }
 
   void VisitExtent(const btrfs_ioctl_search_header& header, const char* item) {
@@ -113,7 +149,7 @@ class Counter {
     btrfs_file_extent_item extent = {};
     if (header.len < kInlineHeader) return;
     std::memcpy(&extent, item, std::min<size_t>(header.len, sizeof(extent)));
-    if (has_parent_ && le64toh(extent.generation) <= birth_.transaction) return;
+    if (birth_ && le64toh(extent.generation) <= birth_->transaction) return;
     if (extent.type == BTRFS_FILE_EXTENT_INLINE) {
       usage_.size_bytes += static_cast<int64_t>(header.len - kInlineHeader);
       return;
@@ -123,8 +159,9 @@ class Counter {
     if (seen_.insert(start).second) usage_.size_bytes += static_cast<int64_t>(le64toh(extent.disk_num_bytes));
   }
 
-  const Birth birth_;
-  const bool has_parent_;
+  const Fd& subvolume_;
+  const std::string path_;
+  const std::optional<Birth> birth_;
   std::set<uint64_t> seen_;
   Usage usage_;
 };
@@ -134,11 +171,15 @@ class Counter {
 Result<Usage> OwnChanges(const std::string& subvolume, bool has_parent) {
   LM_ASSIGN(Fd fd, Open(subvolume, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
   if (syncfs(fd.get()) != 0) return Status::Errno("syncfs", subvolume);
-  LM_ASSIGN(const Birth birth, BirthOf(fd, subvolume));
-  Counter counter(birth, has_parent);
-  LM_TRY(EachItem(
-      fd, subvolume, has_parent ? birth.transaction + 1 : 0,
-      [&](const btrfs_ioctl_search_header& header, const char* item) { counter.Visit(header, item); }));
+  std::optional<Birth> birth;
+  if (has_parent) {
+    LM_ASSIGN(birth, BirthOf(fd, subvolume));
+  }
+  Counter counter(fd, subvolume, birth);
+  LM_TRY(EachItem(fd, subvolume, birth ? birth->transaction + 1 : 0,
+                  [&](const btrfs_ioctl_search_header& header, const char* item) {
+                    return counter.Visit(header, item);
+                  }));
   return counter.usage();
 }
 
