@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <utility>
 
@@ -74,6 +75,22 @@ std::optional<std::string> KernelProblem(std::string_view record) {
   return std::string(text);
 }
 
+std::vector<int> LoopDevicesIn(std::string_view text) {
+  constexpr std::string_view kName = "loop";
+  std::vector<int> numbers;
+  const auto is_word = [&](size_t at) {
+    return at < text.size() && (std::isalnum(static_cast<unsigned char>(text[at])) || text[at] == '_');
+  };
+  for (size_t at = text.find(kName); at != text.npos; at = text.find(kName, at + 1)) {
+    int number = 0;
+    const auto parsed = std::from_chars(text.data() + at + kName.size(), text.data() + text.size(), number);
+    const bool whole =
+        (at == 0 || !is_word(at - 1)) && !is_word(static_cast<size_t>(parsed.ptr - text.data()));
+    if (parsed.ec == std::errc() && number >= 0 && whole) numbers.push_back(number);
+  }
+  return numbers;
+}
+
 Result<KernelLog> KernelLog::OpenAtEnd() {
   LM_ASSIGN(Fd log, Open("/dev/kmsg", O_RDONLY | O_NONBLOCK));
   if (lseek(log.get(), 0, SEEK_END) < 0) return Status::Errno("lseek", "/dev/kmsg");
@@ -118,9 +135,13 @@ Result<std::vector<std::string>> KernelLog::NewProblems(const std::vector<std::s
   std::vector<std::string> problems = std::move(collected_);
   collected_.clear();
   std::erase_if(problems, [&](const std::string& text) {
+    const std::vector<int> devices = LoopDevicesIn(text);
     return std::any_of(allowed.begin(), allowed.end(),
-                       [&](const std::string& part) { return text.find(part) != std::string::npos; });
+                       [&](const std::string& part) { return text.find(part) != std::string::npos; }) ||
+           (!devices.empty() &&
+            std::none_of(devices.begin(), devices.end(), [&](int number) { return loops_.WasOurs(number); }));
   });
+  loops_.Forget();
   return problems;
 }
 

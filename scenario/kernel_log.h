@@ -1,8 +1,9 @@
 // KernelLog: what the kernel complained about since a point in time.
 //
 // Reads /dev/kmsg without blocking and without taking messages from other readers. Only the kernel's own
-// messages count (a user-space line that says WARNING does not). Threads: one at a time; each reader has its
-// own position.
+// messages count (a user-space line that says WARNING does not), and of those that name a loop device only
+// those about a device of this program: other tests run on the machine too. Threads: one at a time; each reader
+// has its own position.
 #ifndef LAYERMARK_SCENARIO_KERNEL_LOG_H_
 #define LAYERMARK_SCENARIO_KERNEL_LOG_H_
 
@@ -14,6 +15,7 @@
 
 #include "core/result.h"
 #include "core/sys/fd.h"
+#include "core/sys/loop_history.h"
 
 namespace layermark {
 
@@ -21,6 +23,9 @@ namespace layermark {
 // lock-order or sanitizer report, a stall, an error of ext4, XFS, btrfs or EROFS, an I/O error. nullopt for
 // all others.
 std::optional<std::string> KernelProblem(std::string_view record);
+
+// The numbers of the loop devices that a message names: {3} for "EXT4-fs error (device loop3): ...".
+std::vector<int> LoopDevicesIn(std::string_view text);
 
 class KernelLog {
  public:
@@ -34,7 +39,7 @@ class KernelLog {
   // NewProblems.
   void Collect();
   // The problems logged since the last call (or since opening), in order, without those that hold one of
-  // `allowed`; a change of the kernel's taint is one of them ("taint changed from 0 to 512"). Empty: all is
+  // `allowed` and those about loop devices of which none was ours in that time; a change of the kernel's taint is one of them ("taint changed from 0 to 512"). Empty: all is
   // well. Messages that the ring buffer lost are named as one problem, because they may have been any.
   Result<std::vector<std::string>> NewProblems(const std::vector<std::string>& allowed = {});
 
@@ -46,6 +51,7 @@ class KernelLog {
   std::vector<std::string> collected_;  // not asked for yet
   std::string taint_file_;
   uint64_t taint_ = 0;
+  LoopHistory loops_;
 };
 
 }  // namespace layermark

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/sys/loop.h"
 #include "core/sys/temp_tree.h"
 
 namespace layermark {
@@ -43,18 +44,61 @@ class KernelLogTest : public testing::Test {
 using Texts = std::vector<std::string>;
 
 TEST_F(KernelLogTest, ReportsEachProblemOnceInOrder) {
-  Say("6,1,100,-;EXT4-fs (loop0): mounted filesystem with ordered data mode");
+  Say("6,1,100,-;EXT4-fs (vda): mounted filesystem with ordered data mode");
   Say("4,2,101,-;WARNING: CPU: 0 PID: 1 at fs/overlayfs/dir.c:1 ovl_x+0x1/0x2\n SUBSYSTEM=x");
-  Say("2,3,102,-;EXT4-fs error (device loop0): ext4_lookup:1: deleted inode referenced");
+  Say("2,3,102,-;EXT4-fs error (device vda): ext4_lookup:1: deleted inode referenced");
   EXPECT_EQ(Problems(), (Texts{"WARNING: CPU: 0 PID: 1 at fs/overlayfs/dir.c:1 ovl_x+0x1/0x2",
-                               "EXT4-fs error (device loop0): ext4_lookup:1: deleted inode referenced"}));
+                               "EXT4-fs error (device vda): ext4_lookup:1: deleted inode referenced"}));
   EXPECT_EQ(Problems(), Texts{});
 }
 
 TEST_F(KernelLogTest, LeavesOutWhatTheCaseProvokes) {
-  Say("2,3,102,-;EXT4-fs error (device loop0): ext4_lookup:1: deleted inode referenced");
-  Say("2,4,103,-;BTRFS error (device loop1): bad tree block");
-  EXPECT_EQ(Problems({"device loop0"}), (Texts{"BTRFS error (device loop1): bad tree block"}));
+  Say("2,3,102,-;EXT4-fs error (device vda): ext4_lookup:1: deleted inode referenced");
+  Say("2,4,103,-;BTRFS error (device vdb): bad tree block");
+  EXPECT_EQ(Problems({"device vda"}), (Texts{"BTRFS error (device vdb): bad tree block"}));
+}
+
+TEST_F(KernelLogTest, LeavesOutTheLoopDevicesOfOthers) {
+  const std::string theirs =
+      "2,3,102,-;EXT4-fs error (device loop901): ext4_lookup:1: deleted inode referenced";
+  const std::string ours =
+      "3,4,103,-;Buffer I/O error on dev loop902, logical block 1, lost async page write";
+  const std::string both = "3,5,104,-;I/O error, dev loop901, behind loop902";
+  Say(ours);
+  EXPECT_EQ(Problems(), Texts{});  // not bound yet
+  LoopHistory::Record(902, writer_.get());
+  Say(theirs);
+  Say(ours);
+  Say(both);
+  EXPECT_EQ(Problems().size(), 2u);
+  // It is bound to that file no more.
+  Say(ours);
+  EXPECT_EQ(Problems(), Texts{});
+}
+
+TEST_F(KernelLogTest, KnowsALoopDeviceAsLongAsItIsHeld) {
+  Result<Fd> image = Open(tree_.path(), O_TMPFILE | O_RDWR, 0600);
+  ASSERT_TRUE(image.ok() && ftruncate(image->get(), 1 << 20) == 0);
+  int number = 0;
+  const auto complain = [&] { Say("3,4,103,-;I/O error, dev loop" + std::to_string(number) + ", sector 8"); };
+  {
+    Result<LoopDevice> loop = LoopDevice::Attach(image->get(), false);
+    ASSERT_TRUE(loop.ok()) << loop.status().ToString();
+    number = loop->number();
+    for (int i = 0; i < 3; ++i) {
+      complain();
+      EXPECT_EQ(Problems().size(), 1u) << i;
+    }
+  }
+  complain();
+  EXPECT_EQ(Problems().size(), 1u) << "it was held since the last look";
+}
+
+TEST(KernelProblemTest, FindsTheLoopDevicesThatAMessageNames) {
+  EXPECT_EQ(LoopDevicesIn("JBD2: I/O error when updating journal superblock for loop12-8."),
+            std::vector<int>{12});
+  EXPECT_EQ(LoopDevicesIn("BTRFS error (device loop0 state EA): x loop3"), (std::vector<int>{0, 3}));
+  EXPECT_TRUE(LoopDevicesIn("loopback lo: loop 3, xloop4, loop5x, loop_6").empty());
 }
 
 TEST_F(KernelLogTest, KeepsWhatWasCollectedForTheOneWhoAsks) {

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/sys/loop_history.h"
+
 namespace layermark {
 namespace {
 
@@ -72,6 +74,7 @@ Result<LoopDevice> LoopDevice::Attach(int backing_fd, bool direct_io) {
     device.number_ = number;
     device.path_ = DevicePath(number);
     device.fd_ = std::move(*fd);
+    LoopHistory::Record(number, backing_fd);
     return true;
   };
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
