@@ -118,11 +118,11 @@ HELPER void as(int id) {
   setfsgid(id);
   if (id != 0) setfsuid(id);
 }
-HELPER const char *fill(char c, long n) {
+HELPER const char *fill(const char *piece, long length, long n) {
   static char *memory;
   free(memory);
   memory = malloc(n + 1);
-  memset(memory, c, n);
+  for (long i = 0; i < n; ++i) memory[i] = piece[i % length];
   memory[n] = 0;
   return memory;
 }

@@ -22,10 +22,10 @@ std::string PathC(const std::string& path) {
 
 // Two arguments: the bytes and how many.
 std::string DataC(const std::string& data) {
-  const bool same =
-      data.size() > 16 && std::all_of(data.begin(), data.end(), [&](char c) { return c == data[0]; });
-  if (!same) return fmt::format("{}, {}", QuoteBytes(data), data.size());
-  return fmt::format("fill({}, {}), {}", static_cast<int>(data[0]), data.size(), data.size());
+  const size_t piece = RepeatedPiece(data);
+  if (piece == data.size()) return fmt::format("{}, {}", QuoteBytes(data), data.size());
+  return fmt::format("fill({}, {}, {}), {}", QuoteBytes(data.substr(0, piece)), piece, data.size(),
+                     data.size());
 }
 
 // "O_RDWR | O_CREAT"; the words of the text with the constants' prefix.

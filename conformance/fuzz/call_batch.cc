@@ -1,4 +1,5 @@
 // Batches of calls of the contract: made, run, shrunk.
+#include <algorithm>
 #include <chrono>
 
 #include "conformance/fuzz/batch.h"
@@ -11,6 +12,11 @@ using Clock = std::chrono::steady_clock;
 
 constexpr size_t kCalls = 60;  // of one program
 constexpr double kShrinkSeconds = 10;
+
+// What a call may do without.
+bool IsOptional(const std::string& key) {
+  return key == "label" || key == "path" || key == "filter" || key == "step" || key == "mounts";
+}
 
 // Takes away calls, then arguments, as long as the same signature shows.
 Result<FuzzFinding> Small(const ExaminedInstance& instance, Backing& backing, FuzzFinding finding) {
@@ -35,13 +41,21 @@ Result<FuzzFinding> Small(const ExaminedInstance& instance, Backing& backing, Fu
     }
   }
   for (size_t i = 0; i < best.size(); ++i) {
-    for (size_t n = best[i].arguments.size(); n-- > 0;) {
-      const std::string& key = best[i].arguments[n].first;
-      if (key != "label" && key != "path" && key != "filter") continue;
-      CallProgram smaller = best;
-      smaller[i].arguments.erase(smaller[i].arguments.begin() + static_cast<long>(n));
-      LM_ASSIGN(const bool good, shows(smaller));
-      if (good) best = std::move(smaller);
+    for (size_t part = std::max<size_t>(best[i].arguments.size() / 2, 1); part > 0; part /= 2) {
+      for (size_t end = best[i].arguments.size(); end > 0;) {
+        const size_t begin = end > part ? end - part : 0;
+        CallProgram smaller = best;
+        auto& arguments = smaller[i].arguments;
+        const auto from = arguments.begin() + static_cast<long>(begin);
+        const auto to = arguments.begin() + static_cast<long>(end);
+        const auto kept =
+            std::remove_if(from, to, [](const auto& argument) { return IsOptional(argument.first); });
+        arguments.erase(kept, to);
+        end = begin;
+        if (smaller[i] == best[i]) continue;
+        LM_ASSIGN(const bool good, shows(smaller));
+        if (good) best = std::move(smaller);
+      }
     }
   }
   return finding;
@@ -54,8 +68,9 @@ Status RunCallBatch(const ExaminedInstance& instance, Backing& backing, const Fu
   SetUpFuzzProcess();
   const Clock::time_point began = Clock::now();
   while (std::chrono::duration<double>(Clock::now() - began).count() < seconds) {
-    FuzzRandom random(DeriveSeed(options.seed, state.next_calls++, "calls"));
-    const CallProgram program = GenerateCalls(random, kCalls, instance.Has(Capability::rebase));
+    const uint64_t index = state.next_calls++;
+    FuzzRandom random(DeriveSeed(options.seed, index, "calls"));
+    const CallProgram program = GenerateCalls(random, kCalls, instance.Has(Capability::rebase), index);
     LM_ASSIGN(std::optional<FuzzFinding> found, RunCalls(instance, backing, program));
     state.result.calls += static_cast<int64_t>(found ? found->steps() : program.size());
     for (const SnapshotCall& call : program) state.result.coverage.Called(call.verb, "any");
@@ -66,7 +81,7 @@ Status RunCallBatch(const ExaminedInstance& instance, Backing& backing, const Fu
       continue;
     }
     LM_ASSIGN(FuzzFinding small, Small(instance, backing, std::move(*found)));
-    small.index = state.next_calls - 1;
+    small.index = index;
     state.result.findings.push_back(std::move(small));
     break;
   }

@@ -1,169 +1,293 @@
-// Runs calls on a driver and on the model, and compares the answers.
+// Runs calls on a driver and on the model, and compares the answers and the trees.
 #include <fmt/core.h>
+#include <sys/statvfs.h>
 
+#include <chrono>
 #include <map>
-#include <set>
+#include <optional>
 
-#include "conformance/fuzz/calls.h"
-#include "conformance/support/recording_snapshotter.h"
-#include "scenario/model_snapshotter.h"
+#include "conformance/fuzz/arena.h"
+#include "conformance/fuzz/call_model.h"
+#include "core/tree/compare.h"
 #include "scenario/subject.h"
 
 namespace layermark {
 namespace {
 
-Labels LabelsOf(const SnapshotCall& call) {
-  Labels labels;
-  for (const auto& [key, value] : call.arguments) {
-    if (key != "label") continue;
-    const size_t equals = std::min(value.find('='), value.size());
-    labels[value.substr(0, equals)] = value.substr(std::min(equals + 1, value.size()));
-  }
-  return labels;
+// What the two sides said where that differs; with the signature where the trees differ.
+struct Parted {
+  std::string expected, seen;
+  std::optional<Signature> signature = {};
+};
+using Answers = std::optional<Parted>;
+Answers Disagree(std::string expected, std::string seen) {
+  return Parted{std::move(expected), std::move(seen)};
 }
 
-std::vector<std::string> AllOf(const SnapshotCall& call, std::string_view key) {
-  std::vector<std::string> values;
-  for (const auto& [name, value] : call.arguments) {
-    if (name == key) values.push_back(value);
-  }
-  return values;
+int64_t NowNs() {
+  const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(since_epoch).count();
 }
 
-// One side. Its last answer, in words that two right ones share.
-std::string Ask(Snapshotter& inner, const SnapshotCall& call) {
-  RecordingSnapshotter api(inner);
-  const std::string key = call.Get("key");
-  if (call.verb == "prepare") {
-    (void)api.Prepare(key, call.Get("parent"), LabelsOf(call));
-  } else if (call.verb == "view") {
-    (void)api.View(key, call.Get("parent"), LabelsOf(call));
-  } else if (call.verb == "commit") {
-    const std::vector<std::string> rebase = AllOf(call, "rebase");
-    (void)api.Commit(call.Get("name"), key, LabelsOf(call),
-                     rebase.empty() ? std::nullopt : std::optional<std::string>(rebase[0]));
-  } else if (call.verb == "remove") {
-    (void)api.Remove(key);
-  } else if (call.verb == "stat") {
-    (void)api.Stat(key);
-  } else if (call.verb == "update") {
-    Info info;
-    info.name = key;
-    info.labels = LabelsOf(call);
-    (void)api.Update(info, AllOf(call, "path"));
-  } else if (call.verb == "usage") {
-    (void)api.GetUsage(key);
-  } else if (call.verb == "mounts") {
-    (void)api.Mounts(key);
-  } else if (call.verb == "walk") {
-    (void)api.Walk([](const Info&) { return Status::Ok(); }, AllOf(call, "filter"));
-  } else if (call.verb == "cleanup") {
-    (void)api.Cleanup();
-  }
-  const std::string line = api.log().empty() ? "" : api.log().back();
-  const size_t arrow = line.find(" -> ");
-  return arrow == std::string::npos ? "" : line.substr(arrow + 4);
-}
+// What is told of a snapshot's times and size, held together over the calls.
+struct Told {
+  int64_t made_ns = 0;     // just before the call that made it
+  int64_t created_ns = 0;  // as first told
+  int64_t updated_ns = 0;
+  bool was_updated = false;  // since it was last told
+  std::optional<Usage> usage;
+};
 
 class CallRun {
  public:
-  CallRun(Subject& subject, bool rebase) : subject_(subject), model_(rebase) {}
+  CallRun(Subject& subject, bool rebase) : subject_(subject), model_(rebase), began_ns_(NowNs()) {}
 
-  // What the two answered, where that differs.
-  Result<std::optional<std::pair<std::string, std::string>>> Run(const SnapshotCall& call) {
-    using Answers = std::optional<std::pair<std::string, std::string>>;
+  Answers Run(const SnapshotCall& call) {
+    if (call.verb == "fill") return Fill(call);
+    if (call.verb == "look") return Look(call);
+    if (Answers verdict = Release()) return verdict;
     if (call.verb == "reopen") {
+      given_.clear();
       const Status s = subject_.Reopen();
-      return s.ok() ? Answers() : Answers({"OK", std::string(CodeName(s.code()))});
+      return s.ok() ? Answers() : Disagree("OK", std::string(CodeName(s.code())));
     }
-    if (call.verb == "touch" || call.verb == "look") return Look(call);
-    const bool several = FaultsOf(call) > 1;
-    std::string expected = Ask(model_, call);
-    std::string seen = Ask(subject_.api(), call);
-    if (expected.starts_with("OK")) Keep(call);
-    if (several && !expected.starts_with("OK") && !seen.starts_with("OK")) return Answers();
-    return expected == seen ? Answers() : Answers({expected, seen});
+    if (call.verb == "usage") return CheckUsage(call);
+    const bool several = model_.FaultsOf(call) > 1;
+    const int64_t before_ns = NowNs();
+    const std::string expected = model_.Run(call);
+    Listener listener(subject_.api());
+    const std::string seen = AnswerTo(call, listener);
+    if (!expected.starts_with("OK") && !seen.starts_with("OK") && several) return Answers();
+    if (expected != seen) return Disagree(expected, seen);
+    if (!expected.starts_with("OK")) return Answers();
+    return Follow(call, listener, before_ns);
   }
 
-  // active, view, committed or none
-  std::string KindOf(const std::string& key) {
-    const Result<Info> info = model_.Stat(key);
-    return info.ok() ? std::string(KindName(info->kind)) : "none";
-  }
+  std::string KindOf(const std::string& key) { return model_.KindOf(key); }
 
  private:
-  int FaultsOf(const SnapshotCall& call) {
-    const std::string key = call.Get("key");
-    int faults = 0;
-    if (call.verb == "prepare" || call.verb == "view") {
-      const std::string parent = call.Get("parent");
-      faults += key.empty();
-      faults += KindOf(key) != "none";
-      faults += !parent.empty() && KindOf(parent) != "committed";
-    } else if (call.verb == "commit") {
-      faults += KindOf(key) != "active";
-      faults += KindOf(call.Get("name")) != "none" || call.Get("name").empty();
-      const std::vector<std::string> rebase = AllOf(call, "rebase");
-      faults += !rebase.empty() && KindOf(rebase[0]) != "committed";
-      const Result<Info> info = model_.Stat(key);
-      faults += !rebase.empty() && info.ok() && !info->parent.empty() && info->parent != rebase[0];
-    } else if (call.verb == "update" || call.verb == "walk") {
-      faults = (KindOf(key) == "none" ? 1 : 0) + 1;
+  // Keeps what a call told besides its words.
+  class Listener : public Snapshotter {
+   public:
+    explicit Listener(Snapshotter& inner) : inner_(inner) {}
+    Result<Info> Stat(const std::string& key) override { return Keep(inner_.Stat(key)); }
+    Result<Info> Update(const Info& info, const std::vector<std::string>& paths) override {
+      return Keep(inner_.Update(info, paths));
     }
-    return faults;
-  }
+    Result<Usage> GetUsage(const std::string& key) override { return inner_.GetUsage(key); }
+    Result<std::vector<Mount>> Mounts(const std::string& key) override { return inner_.Mounts(key); }
+    Result<std::vector<Mount>> Prepare(const std::string& key, const std::string& parent,
+                                       const Labels& labels) override {
+      return Keep(inner_.Prepare(key, parent, labels));
+    }
+    Result<std::vector<Mount>> View(const std::string& key, const std::string& parent,
+                                    const Labels& labels) override {
+      return Keep(inner_.View(key, parent, labels));
+    }
+    Status Commit(const std::string& name, const std::string& key, const Labels& labels,
+                  const std::optional<std::string>& parent) override {
+      return inner_.Commit(name, key, labels, parent);
+    }
+    Status Remove(const std::string& key) override { return inner_.Remove(key); }
+    Status Walk(const std::function<Status(const Info&)>& callback,
+                const std::vector<std::string>& filters) override {
+      return inner_.Walk(callback, filters);
+    }
+    Status Cleanup() override { return inner_.Cleanup(); }
+    Status Close() override { return inner_.Close(); }
 
-  // Which files there are is followed beside the model, which knows nothing of bytes.
-  void Keep(const SnapshotCall& call) {
+    const std::optional<Info>& info() const { return info_; }
+    const std::optional<std::vector<Mount>>& mounts() const { return mounts_; }
+
+   private:
+    Result<Info> Keep(Result<Info> answer) {
+      if (answer.ok()) info_ = *answer;
+      return answer;
+    }
+    Result<std::vector<Mount>> Keep(Result<std::vector<Mount>> answer) {
+      if (answer.ok()) mounts_ = *answer;
+      return answer;
+    }
+    Snapshotter& inner_;
+    std::optional<Info> info_;
+    std::optional<std::vector<Mount>> mounts_;
+  };
+
+  Answers Follow(const SnapshotCall& call, const Listener& listener, int64_t before_ns) {
     const std::string key = call.Get("key");
     if (call.verb == "prepare" || call.verb == "view") {
-      files_[key] = files_[call.Get("parent")];
+      told_[key] = Told();
+      told_[key].made_ns = before_ns;
+      if (listener.mounts()) given_[key] = *listener.mounts();
     } else if (call.verb == "commit") {
-      std::set<std::string> files = files_[key];
-      const std::string below = call.Get("rebase");
-      if (!below.empty()) files.insert(files_[below].begin(), files_[below].end());
-      files_.erase(key);
-      files_[call.Get("name")] = files;
+      Told told;
+      told.made_ns = before_ns;
+      told.usage = told_[key].usage;  // what was counted is frozen
+      told_.erase(key);
+      given_.erase(key);
+      told_[call.Get("name")] = told;
     } else if (call.verb == "remove") {
-      files_.erase(key);
+      told_.erase(key);
+      given_.erase(key);
+    } else if (call.verb == "update") {
+      told_[key].was_updated = true;
+      if (listener.info()) return CheckTimes(*listener.info(), told_[key]);
+    } else if (call.verb == "stat" && listener.info()) {
+      return CheckTimes(*listener.info(), told_[key]);
     }
+    return Answers();
   }
 
-  Result<std::optional<std::pair<std::string, std::string>>> Look(const SnapshotCall& call) {
-    using Answers = std::optional<std::pair<std::string, std::string>>;
+  // Created when it was made and never after; updated by updates alone.
+  static Answers CheckTimes(const Info& info, Told& told) {
+    constexpr int64_t kSlackNs = 1'100'000'000;  // a driver may count in seconds
+    const auto parted = [](const char* what) { return Disagree("OK times", std::string("OK ") + what); };
+    if (info.created_ns < told.made_ns - kSlackNs) return parted("created before it was made");
+    if (info.created_ns > NowNs() + kSlackNs) return parted("created in the future");
+    if (told.created_ns != 0 && info.created_ns != told.created_ns) return parted("another time of creation");
+    if (told.updated_ns != 0 && !told.was_updated && info.updated_ns != told.updated_ns)
+      return parted("updated without an update");
+    if (told.updated_ns != 0 && told.was_updated && info.updated_ns <= told.updated_ns)
+      return parted("not updated by an update");
+    told.created_ns = info.created_ns;
+    told.updated_ns = info.updated_ns;
+    told.was_updated = false;
+    return Answers();
+  }
+
+  // Bounds that hold however a driver counts: its own README says how.
+  Answers CheckUsage(const SnapshotCall& call) {
+    const std::string key = call.Get("key");
+    const std::string expected = model_.Run(call);
+    const Result<Usage> usage = subject_.api().GetUsage(key);
+    if (!usage.ok() && usage.status().code() == Code::kUnimplemented) return Answers();
+    const std::string seen = usage.ok() ? "OK" : std::string(CodeName(usage.status().code()));
+    if (expected != seen) return Disagree(expected, seen);
+    const CallModel::Shown* shown = model_.Of(key);
+    if (!usage.ok() || shown == nullptr || !shown->known) return Answers();
+    const std::string kind = KindOf(key);
+    const std::string told = fmt::format("{} inodes, {} bytes", usage->inodes, usage->size_bytes);
+    const auto parted = [&](const std::string& right) { return Disagree("OK " + right, "OK " + told); };
+    if (kind == "view") {
+      return usage->inodes == 0 && usage->size_bytes == 0 ? Answers() : parted("nothing, as it is a view");
+    }
+    std::optional<Usage>& before = told_[key].usage;
+    if (kind == "committed" && before &&
+        (before->inodes != usage->inodes || before->size_bytes != usage->size_bytes)) {
+      return parted(
+          fmt::format("{} inodes, {} bytes, as counted before", before->inodes, before->size_bytes));
+    }
+    before = *usage;
+    const Manifest tree = shown->tree.ToManifest();
+    int64_t dense = 0;
+    for (const auto& [path, entry] : tree.entries) dense += std::max<int64_t>(entry.data_bytes, 0);
+    const int64_t objects = InodeCount(tree);
+    if (usage->inodes < shown->made && shown->only_adds)
+      return parted(fmt::format("at least the {} objects that were made", shown->made));
+    const CallModel::Shown* parent = model_.ParentOf(key);
+    const int64_t below = parent != nullptr ? InodeCount(parent->tree.ToManifest()) : 0;
+    if (usage->inodes > objects + (shown->only_adds ? 0 : below) + 2)
+      return parted(fmt::format("at most the {} objects that there are", objects));
+    // Blocks, their maps and attributes: no more than so much for each object.
+    if (usage->size_bytes > 2 * dense + 96 * 1024 * (objects + 4))
+      return parted(fmt::format("not much more than {} bytes of data", dense));
+    return Answers();
+  }
+
+  // Unmounts what is mounted.
+  Answers Release() {
+    if (!mounted_) return Answers();
+    const Status s = mounted_->Unmount();
+    mounted_.reset();
+    return s.ok() ? Answers() : Disagree("an unmount", ErrnoName(s.error_number()));
+  }
+
+  // Mounts an active snapshot or a view, unless it is mounted.
+  Answers MountOf(const SnapshotCall& call) {
+    const std::string key = call.Get("key");
+    if (mounted_ && mounted_->key() == key) return Answers();
+    if (Answers verdict = Release()) return verdict;
+    std::vector<Mount> mounts;
+    if (call.Get("mounts") == "given" && given_.contains(key)) {
+      mounts = given_[key];
+    } else {
+      Result<std::vector<Mount>> asked = subject_.api().Mounts(key);
+      if (!asked.ok()) return Disagree("OK mounts", std::string(CodeName(asked.status().code())));
+      mounts = std::move(*asked);
+    }
+    Result<MountedSnapshot> mounted = MountedSnapshot::Mount(key, std::move(mounts));
+    if (!mounted.ok()) return Disagree("a mount", ErrnoName(mounted.status().error_number()));
+    mounted_.emplace(std::move(*mounted));
+    return CheckFlags();
+  }
+
+  // What is in an image is run, has devices and set-id bits, as on any other root.
+  Answers CheckFlags() {
+    struct statvfs status {};
+    if (fstatvfs(mounted_->root_fd(), &status) != 0) return Disagree("a mount", ErrnoName(errno));
+    std::string flags;
+    if ((status.f_flag & ST_NOEXEC) != 0) flags += " noexec";
+    if ((status.f_flag & ST_NODEV) != 0) flags += " nodev";
+    if ((status.f_flag & ST_NOSUID) != 0) flags += " nosuid";
+    return flags.empty() ? Answers() : Disagree("OK mounted", "OK mounted" + flags);
+  }
+
+  Answers Fill(const SnapshotCall& call) {
+    const std::string kind = KindOf(call.Get("key"));
+    if (kind != "active" && kind != "view") return Answers();
+    if (Answers verdict = MountOf(call)) return verdict;
+    const std::string expected = model_.Run(call);
+    const Status s = ApplyLayer(call.layer(), mounted_->root_fd());
+    told_[call.Get("key")].usage.reset();
+    const std::string seen = s.ok() ? "OK" : ErrnoName(s.error_number());
+    return expected == seen ? Answers() : Disagree(expected, seen);
+  }
+
+  Answers Look(const SnapshotCall& call) {
     const std::string key = call.Get("key");
     const std::string kind = KindOf(key);
-    if (kind != "active" && kind != "view") return Answers();
-    Result<std::vector<Mount>> mounts = subject_.api().Mounts(key);
-    if (!mounts.ok()) return Answers({"OK mounts", std::string(CodeName(mounts.status().code()))});
-    Result<MountedSnapshot> mounted = MountedSnapshot::Mount(key, std::move(*mounts));
-    if (!mounted.ok()) return Answers({"a mount", "a failed mount"});
-    if (call.verb == "touch") {
-      const Status s = WriteFileAt(mounted->root_fd(), call.Get("file"), "touched");
-      const bool should = kind == "active";
-      if (should) files_[key].insert(call.Get("file"));
-      if (s.ok() != should) {
-        LM_TRY(mounted->Unmount());
-        return Answers(
-            {should ? "a write" : "a read-only view", s.ok() ? "a write" : ErrnoName(s.error_number())});
-      }
+    if (kind == "none") return Answers();
+    if (kind == "committed") {
+      if (Answers verdict = Release()) return verdict;
+      std::string view = "look at it";
+      while (KindOf(view) != "none") view += "!";
+      Result<std::vector<Mount>> mounts = subject_.api().View(view, key);
+      if (!mounts.ok()) return Disagree("OK a view", std::string(CodeName(mounts.status().code())));
+      Result<MountedSnapshot> mounted = MountedSnapshot::Mount(view, std::move(*mounts));
+      if (!mounted.ok()) return Disagree("a mount", ErrnoName(mounted.status().error_number()));
+      mounted_.emplace(std::move(*mounted));
+      Answers verdict = CompareWith(*model_.Of(key));
+      if (Answers released = Release()) return released;
+      const Status removed = subject_.api().Remove(view);
+      if (!removed.ok()) return Disagree("OK a removed view", std::string(CodeName(removed.code())));
+      return verdict;
     }
-    Result<std::vector<std::string>> names = ListDir(mounted->root_fd());
-    LM_TRY(mounted->Unmount());
-    if (!names.ok()) return Answers({"names", ErrnoName(names.status().error_number())});
-    const std::set<std::string> seen(names->begin(), names->end());
-    if (seen == files_[key]) return Answers();
-    const auto text = [](const std::set<std::string>& of) {
-      std::string out = "files";
-      for (const std::string& name : of) out += " " + name;
-      return out;
-    };
-    return Answers({text(files_[key]), text(seen)});
+    if (Answers verdict = MountOf(call)) return verdict;
+    return CompareWith(*model_.Of(key));
+  }
+
+  Answers CompareWith(const CallModel::Shown& shown) {
+    if (!shown.known) return Answers();
+    const Result<Manifest> seen = ReadManifest(mounted_->root_fd());
+    if (!seen.ok()) return Disagree("a tree", ErrnoName(seen.status().error_number()));
+    Manifest expected = shown.tree.ToManifestFor(*seen);
+    if (Entry& root = expected.entries[""]; root.mtime_ns == 0) root.mtime_ns = NowNs();
+    CompareOptions how;
+    how.recent_after_ns = began_ns_ - 2'000'000'000;
+    const std::vector<Difference> differences = Compare(expected, *seen, how);
+    if (differences.empty()) return Answers();
+    Parted parted{"tree", Describe(differences), std::nullopt};
+    parted.signature =
+        SignatureOf(OriginModel(shown.layers), differences[0], EffectOf(differences[0], expected));
+    return parted;
   }
 
   Subject& subject_;
-  ModelSnapshotter model_;
-  std::map<std::string, std::set<std::string>> files_;
+  CallModel model_;
+  std::map<std::string, Told> told_;
+  std::map<std::string, std::vector<Mount>> given_;  // what prepare or view answered
+  std::optional<MountedSnapshot> mounted_;
+  const int64_t began_ns_;
 };
 
 // "OK ..." against "OK ...": another answer; otherwise the codes.
@@ -176,21 +300,28 @@ std::string Brief(const std::string& answer) {
 Result<std::optional<FuzzFinding>> RunCalls(const ExaminedInstance& instance, Backing& backing,
                                             const CallProgram& program) {
   LM_ASSIGN(Subject subject, Subject::Open(instance.instance, backing));
-  CallRun run(subject, instance.Has(Capability::rebase));
   std::optional<FuzzFinding> finding;
-  for (size_t i = 0; i < program.size() && !finding; ++i) {
-    const SnapshotCall& call = program[i];
-    const std::string kind = run.KindOf(call.Get("key"));
-    LM_ASSIGN(const auto answers, run.Run(call));
-    if (!answers) continue;
-    finding.emplace();
-    const std::string expected = Brief(answers->first);
-    const std::string seen = Brief(answers->second);
-    finding->signature = {
-        "call_" + call.verb, {kind, "snapshot"}, expected, expected == seen ? "another answer" : seen};
-    finding->detail = fmt::format("expected {}\nseen     {}\n", answers->first, answers->second);
-    finding->calls = ToText(CallProgram(program.begin(), program.begin() + static_cast<long>(i) + 1));
-    finding->index = i;
+  {
+    CallRun run(subject, instance.Has(Capability::rebase));
+    for (size_t i = 0; i < program.size() && !finding; ++i) {
+      const SnapshotCall& call = program[i];
+      const std::string kind = run.KindOf(call.Get("key"));
+      const Answers parted = run.Run(call);
+      if (!parted) continue;
+      finding.emplace();
+      if (parted->signature) {
+        finding->signature = *parted->signature;
+        finding->detail = parted->seen + "\n";
+      } else {
+        const std::string expected = Brief(parted->expected);
+        const std::string seen = Brief(parted->seen);
+        finding->signature = {
+            "call_" + call.verb, {kind, "snapshot"}, expected, expected == seen ? "another answer" : seen};
+        finding->detail = fmt::format("expected {}\nseen     {}\n", parted->expected, parted->seen);
+      }
+      finding->calls = ToText(CallProgram(program.begin(), program.begin() + static_cast<long>(i) + 1));
+      finding->index = i;
+    }
   }
   // What is left of a store that answers wrongly goes with the backing.
   (void)subject.Discard();

@@ -1,4 +1,4 @@
-// The text of a program of calls, and random ones.
+// The text of a program of calls.
 #include "conformance/fuzz/calls.h"
 
 #include <fmt/core.h>
@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::string_view kHead = "layermark-calls 1";
 constexpr size_t kMaxCalls = 10'000;
-constexpr size_t kMaxText = 4096;
+constexpr size_t kMaxText = size_t{64} << 10;  // of a value; a step of a tree may hold a long one
 
 struct VerbRow {
   const char* verb;
@@ -32,8 +32,8 @@ const std::vector<VerbRow>& Verbs() {
       {"walk", {"filter"}},
       {"cleanup", {}},
       {"reopen", {}},
-      {"touch", {"key", "file"}},
-      {"look", {"key"}},
+      {"fill", {"key", "mounts", "step"}},
+      {"look", {"key", "mounts"}},
   };
   return rows;
 }
@@ -67,79 +67,15 @@ Result<SnapshotCall> ParseCall(std::string_view line) {
     LM_ASSIGN(std::string value, ParseQuotedBytes(line, &used));
     if (value.size() > kMaxText || value.find('\0') != std::string::npos)
       return InvalidArgument(key + ": too long, or holds NUL");
-    if (key == "file" && (value.empty() || value.find('/') != std::string::npos || value[0] == '.')) {
-      return InvalidArgument("file must be one plain name");
+    if (key == "step") {
+      if (Status step = ParseLayerStepText(value).status(); !step.ok())
+        return InvalidArgument(step.message());
     }
     line.remove_prefix(used);
     call.arguments.emplace_back(key, std::move(value));
   }
   return call;
 }
-
-class CallMaker {
- public:
-  CallMaker(FuzzRandom& random, bool rebase) : r_(random), rebase_(rebase) {}
-
-  SnapshotCall Make() {
-    // What makes snapshots comes more often than what looks at them.
-    static const std::vector<std::string> verbs = {
-        "prepare", "prepare", "prepare", "view", "commit", "commit", "commit", "remove", "remove", "stat",
-        "update",  "update",  "usage",   "walk", "mounts", "touch",  "touch",  "look",   "look",   "cleanup"};
-    SnapshotCall call;
-    call.verb = r_.OneIn(40) ? "reopen" : r_.Pick(verbs);
-    const auto add = [&](const char* key, std::string value) {
-      call.arguments.emplace_back(key, std::move(value));
-    };
-    if (call.verb == "prepare" || call.verb == "view") {
-      add("key", Name());
-      add("parent", r_.OneIn(3) ? "" : Known());
-      AddLabels(call);
-    } else if (call.verb == "commit") {
-      add("name", Name());
-      add("key", Known());
-      AddLabels(call);
-      if (rebase_ && r_.OneIn(6)) add("rebase", Known());
-    } else if (call.verb == "update") {
-      add("key", Known());
-      AddLabels(call);
-      static const std::vector<std::string> paths = {"labels", "labels.a", "labels.b.c", "labels.a",
-                                                     "kind",   "name",     "parent"};
-      for (size_t n = r_.Below(3); n > 0; --n) add("path", r_.Pick(paths));
-    } else if (call.verb == "walk") {
-      static const std::vector<std::string> filters = {
-          "kind==active",      "kind==committed", "kind!=view", "labels.a==x",  "labels.a",
-          "labels.\"b.c\"==y", "name~=a",         "parent==b",  "parent!=\"\"", "kind==committed,labels.a==x",
-          "name==a",           "labels.a~=^x",    "name=",      "==",           "labels.a!=x",
-          "unknown==1"};
-      for (size_t n = r_.Below(3); n > 0; --n) add("filter", r_.Pick(filters));
-    } else if (call.verb != "cleanup" && call.verb != "reopen") {
-      add("key", Known());
-      if (call.verb == "touch") add("file", fmt::format("f{}", r_.Below(5)));
-    }
-    return call;
-  }
-
- private:
-  std::string Name() {
-    static const std::vector<std::string> odd = {"",   "with space", "a/b",     "\xc3\xbc",
-                                                 "..", "a:b,c\\d",   "'\"; --", "%s"};
-    std::string name = r_.OneIn(25)   ? r_.Pick(odd)
-                       : r_.OneIn(60) ? std::string(300, 'k')
-                                      : std::string(1, static_cast<char>('a' + r_.Below(9)));
-    known_.push_back(name);
-    return name;
-  }
-  std::string Known() { return known_.empty() || r_.OneIn(20) ? Name() : r_.Pick(known_); }
-  void AddLabels(SnapshotCall& call) {
-    static const std::vector<std::string> labels = {
-        "a=x", "a=y", "b.c=y", "a=", "containerd.io/gc.root=1", "d=with, comma"};
-    for (size_t n = r_.Below(3); n > 0; --n) call.arguments.emplace_back("label", r_.Pick(labels));
-  }
-
-  FuzzRandom& r_;
-  bool rebase_;
-  std::vector<std::string> known_;
-};
 
 }  // namespace
 
@@ -148,6 +84,31 @@ std::string SnapshotCall::Get(std::string_view key) const {
     if (name == key) return value;
   }
   return "";
+}
+
+std::vector<std::string> SnapshotCall::All(std::string_view key) const {
+  std::vector<std::string> values;
+  for (const auto& [name, value] : arguments) {
+    if (name == key) values.push_back(value);
+  }
+  return values;
+}
+
+Labels SnapshotCall::labels() const {
+  Labels labels;
+  for (const std::string& label : All("label")) {
+    const size_t equals = std::min(label.find('='), label.size());
+    labels[label.substr(0, equals)] = label.substr(std::min(equals + 1, label.size()));
+  }
+  return labels;
+}
+
+Layer SnapshotCall::layer() const {
+  Layer layer;
+  for (const std::string& text : All("step")) {
+    if (Result<Step> step = ParseLayerStepText(text); step.ok()) layer.Add(std::move(*step));
+  }
+  return layer;
 }
 
 bool IsCallProgram(std::string_view text) {
@@ -186,13 +147,6 @@ Result<CallProgram> ParseCallProgram(std::string_view text) {
     program.push_back(std::move(*call));
   }
   if (!headed) return InvalidArgument(fmt::format("the line \"{}\" is missing", kHead));
-  return program;
-}
-
-CallProgram GenerateCalls(FuzzRandom& random, size_t count, bool rebase) {
-  CallMaker maker(random, rebase);
-  CallProgram program;
-  while (program.size() < count) program.push_back(maker.Make());
   return program;
 }
 

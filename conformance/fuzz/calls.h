@@ -1,13 +1,18 @@
-// Random calls of the contract, held against the model: keys, names, parents, kinds, labels, filters, error
-// classes, and which files a snapshot shows.
+// Random calls of the contract, held against the model: keys, names, parents, kinds, labels, times, filters,
+// usage, error classes, and the whole tree that a snapshot shows.
 //
 // A program of calls is text, like a fuzz program:
 //
 //   layermark-calls 1
 //   prepare key="a" parent="" label="k=v"
-//   touch key="a" file="f"
+//   fill key="a" step="file path=\"f\" data=\"x\"*4096 mode=0644" step="symlink path=\"l\" target=\"f\""
 //   commit name="b" key="a"
+//   look key="b"
 //   walk filter="kind==committed,labels.k==v"
+//
+// `fill` writes into a mounted snapshot in the tree language, `look` compares the tree; both take
+// mounts="given" for the mounts that prepare or view answered, where they otherwise ask. A committed snapshot
+// is looked at through a view.
 //
 // Where one call has several faults the contract leaves open which is reported, so that only failing counts.
 // Threads: one. REQUIRES: as Arena.
@@ -27,10 +32,13 @@
 namespace layermark {
 
 struct SnapshotCall {
-  std::string verb;  // prepare view commit remove stat update usage mounts walk cleanup reopen touch look
+  std::string verb;  // prepare view commit remove stat update usage mounts walk cleanup reopen fill look
   std::vector<std::pair<std::string, std::string>>
-      arguments;                                // key parent name rebase file label path filter
+      arguments;                                // key parent name rebase mounts label path filter step
   std::string Get(std::string_view key) const;  // the first of that key; ""
+  std::vector<std::string> All(std::string_view key) const;
+  Labels labels() const;
+  Layer layer() const;  // the steps of a fill. REQUIRES: they were parsed or generated
   bool operator==(const SnapshotCall&) const = default;
 };
 using CallProgram = std::vector<SnapshotCall>;
@@ -40,8 +48,9 @@ std::string ToText(const CallProgram& program);
 // kInvalidArgument names line and fault. Bounded: at most 10000 calls.
 Result<CallProgram> ParseCallProgram(std::string_view text);
 
-// `rebase`: with commits that give a parent.
-CallProgram GenerateCalls(FuzzRandom& random, size_t count, bool rebase);
+// `rebase`: with commits that give a parent. Every eighth program by `index` is a long chain of layers
+// instead, or one of directories of many entries.
+CallProgram GenerateCalls(FuzzRandom& random, size_t count, bool rebase, uint64_t index);
 
 // The first call that the driver answers otherwise than the model, as a finding with the calls up to there.
 // A fresh store is made and taken away.

@@ -89,16 +89,23 @@ class Session {
   FuzzState& state() { return state_; }
 
  private:
+  // As far as is known: of a program's mounts nothing is told before they were made.
+  bool IsUnion() const {
+    return !IsSlow() && (jobs_ < 2 || state_.result.mount.kind != UnionMount::Kind::kNone);
+  }
+  bool IsSlow() const {
+    return instance_.instance.driver->call_deadline(instance_.instance.options).count() > 0;
+  }
   double BatchSeconds() const {
-    const bool slow = instance_.instance.driver->call_deadline(instance_.instance.options).count() > 0;
-    return slow ? kSlowBatchSeconds : kBatchSeconds;
+    return IsSlow() ? kSlowBatchSeconds : kBatchSeconds;
   }
 
   WorkerJob Job(double seconds) {
     WorkerJob job;
     job.deadline = kDeadline + instance_.instance.driver->call_deadline(instance_.instance.options);
-    // Every eighth worker makes calls of the contract instead.
-    const bool calls = ++jobs_ % 8 == 4;
+    // Every eighth worker makes calls of the contract instead; every second one where the snapshots are no
+    // union, so that it is for the driver's own calls to keep the files right.
+    const bool calls = ++jobs_ % (IsUnion() ? 8 : 2) == 0;
     job.body = [this, seconds, calls] {
       const Status s = calls ? RunCallBatch(instance_, backing_, options_, seconds, state_)
                              : RunBatch(instance_, backing_, options_, seconds, journal_, state_);

@@ -11,6 +11,7 @@
 #include "conformance/fuzz/fuzz_random.h"
 #include "conformance/fuzz/origin_model.h"
 #include "conformance/fuzz/program.h"
+#include "scenario/model.h"
 
 namespace layermark {
 
@@ -44,6 +45,11 @@ class Coverage {
 // One to four layers, now and then more. `gentle`: a layer only adds to those below, for a driver that
 // does not take others.
 std::vector<Layer> GenerateLayers(FuzzRandom& random, bool gentle = false);
+
+// Steps that work on a tree, of a vocabulary wide in what a commit or a copy may lose: contents of odd sizes
+// and bytes, names, owners, modes, times, attributes, kinds of objects, changes that leave size and time.
+// `lower`: the tree is what other snapshots committed, of which unions may split hard links.
+Layer GenerateTree(FuzzRandom& random, const ModelTree& tree, size_t steps, bool lower);
 
 // The next step: the most wanted of a few random ones.
 FuzzStep GenerateStep(FuzzRandom& random, const OriginModel& model, const Coverage& coverage);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <iterator>
 
 namespace layermark {
 namespace {
@@ -52,11 +53,17 @@ bool StaysInside(const std::string& path, bool may_be_empty) {
   return true;
 }
 
+// Majors of which no driver has any: below those that are handed out (234 to 254, 384 to 511), and between.
+constexpr unsigned kUnusedMajors[] = {233, 300};
+
 // Nodes that do nothing when they are opened, read or written.
 bool IsHarmless(mode_t mode, dev_t rdev) {
   const mode_t type = mode & S_IFMT;
   if (type == S_IFIFO || type == S_IFSOCK || type == S_IFREG || type == 0) return true;
   if ((type == S_IFCHR || type == S_IFBLK) && rdev == 0) return true;  // there is no driver for 0:0
+  const bool unused =
+      std::find(std::begin(kUnusedMajors), std::end(kUnusedMajors), major(rdev)) != std::end(kUnusedMajors);
+  if ((type == S_IFCHR || type == S_IFBLK) && unused) return true;
   return type == S_IFCHR && major(rdev) == 1 && (minor(rdev) == 3 || minor(rdev) == 5 || minor(rdev) == 7);
 }
 
@@ -196,7 +203,8 @@ Status CheckFuzzStep(const FuzzStep& s) {
   if (s.offset < -1 || s.offset > kMaxFuzzOffset || !InRange(s.size))
     return bad("offset or size out of range");
   if (s.op == FuzzOp::kMknod && !IsHarmless(s.mode, s.rdev)) {
-    return bad("only fifos, sockets, regular files and the devices 0:0, 1:3, 1:5 and 1:7 may be made");
+    return bad(
+        "only fifos, sockets, regular files and the devices 0:0, 1:3, 1:5, 1:7, 233:N and 300:N may be made");
   }
   return Status::Ok();
 }
@@ -211,7 +219,8 @@ Status CheckLayerStep(const Step& s) {
     return InvalidArgument("layer: data, offset or size out of range");
   }
   if (s.op == StepOp::kMknod && !IsHarmless(s.mode, s.rdev)) {
-    return InvalidArgument("layer: only fifos, sockets and the devices 0:0, 1:3, 1:5 and 1:7 may be made");
+    return InvalidArgument(
+        "layer: only fifos, sockets and the devices 0:0, 1:3, 1:5, 1:7, 233:N and 300:N may be made");
   }
   return Status::Ok();
 }

@@ -79,9 +79,9 @@ class LineParser {
     } else if (key == "mode" && (fields & kFieldMode) != 0) {
       good = ParseNumber(value, &s->mode, 8) && s->mode <= 0177777;
     } else if (key == "uid" && (fields & kFieldOwner) != 0) {
-      good = ParseNumber(value, &s->uid) && s->uid >= -1 && s->uid < 65536;
+      good = ParseNumber(value, &s->uid) && s->uid >= -1;
     } else if (key == "gid" && (fields & kFieldOwner) != 0) {
-      good = ParseNumber(value, &s->gid) && s->gid >= -1 && s->gid < 65536;
+      good = ParseNumber(value, &s->gid) && s->gid >= -1;
     } else if (key == "offset" && (fields & kFieldOffset) != 0) {
       good = ParseNumber(value, &s->offset);
     } else if (key == "size" && (fields & kFieldSize) != 0) {
@@ -204,6 +204,16 @@ class LineParser {
   size_t* budget_;
 };
 
+Result<Step> ReadLayerStep(const std::string& word, LineParser& line) {
+  const LayerOpRow* row = FindLayerOp(word);
+  if (row == nullptr) return InvalidArgument(fmt::format("unknown operation \"{}\" of a layer", word));
+  FuzzStep arguments;
+  LM_TRY(line.Arguments(row->fields, nullptr, &arguments));
+  Step step = LayerStepOf(row->op, arguments);
+  LM_TRY(CheckLayerStep(step));
+  return step;
+}
+
 class ProgramParser {
  public:
   Result<FuzzProgram> Parse(std::string_view text) {
@@ -260,12 +270,7 @@ class ProgramParser {
 
   Status LayerStep(const std::string& word, LineParser& line) {
     if (program_.layers.empty()) return InvalidArgument("\"layer\" or \"steps\" must come first");
-    const LayerOpRow* row = FindLayerOp(word);
-    if (row == nullptr) return InvalidArgument(fmt::format("unknown operation \"{}\" of a layer", word));
-    FuzzStep arguments;
-    LM_TRY(line.Arguments(row->fields, nullptr, &arguments));
-    Step step = LayerStepOf(row->op, arguments);
-    LM_TRY(CheckLayerStep(step));
+    LM_ASSIGN(Step step, ReadLayerStep(word, line));
     program_.layers.back().Add(std::move(step));
     return Status::Ok();
   }
@@ -285,6 +290,13 @@ Result<std::string> ParseQuotedBytes(std::string_view text, size_t* used) {
   Result<std::string> value = parser.Quoted();
   *used = text.size() - parser.left();
   return value;
+}
+
+Result<Step> ParseLayerStepText(std::string_view text) {
+  size_t budget = kMaxFuzzData;
+  LineParser line(text, &budget);
+  const std::string word(line.Word());
+  return ReadLayerStep(word, line);
 }
 
 Result<FuzzProgram> ParseFuzzProgram(std::string_view text) {

@@ -17,10 +17,9 @@ std::string TimeText(int64_t ns) {
 }
 
 std::string DataText(const std::string& data) {
-  if (data.size() > 16 && std::all_of(data.begin(), data.end(), [&](char c) { return c == data[0]; })) {
-    return fmt::format("{}*{}", QuoteBytes(data.substr(0, 1)), data.size());
-  }
-  return QuoteBytes(data);
+  const size_t piece = RepeatedPiece(data);
+  if (piece == data.size()) return QuoteBytes(data);
+  return fmt::format("{}*{}", QuoteBytes(data.substr(0, piece)), data.size() / piece);
 }
 
 std::string FlagsText(int64_t flags, const std::vector<FuzzFlag>& words) {
@@ -56,6 +55,14 @@ std::string Line(const char* name, unsigned fields, const std::vector<FuzzFlag>*
 }
 
 }  // namespace
+
+size_t RepeatedPiece(std::string_view data) {
+  if (data.size() <= 16) return data.size();
+  for (size_t piece = 1; piece <= 64 && 2 * piece <= data.size(); ++piece) {
+    if (data.size() % piece == 0 && data.substr(piece) == data.substr(0, data.size() - piece)) return piece;
+  }
+  return data.size();
+}
 
 std::string QuoteBytes(std::string_view bytes) {
   std::string out = "\"";

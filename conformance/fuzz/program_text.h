@@ -10,7 +10,7 @@
 //     fd_write slot=0 offset=-1 data="more" as=1000
 //     check
 //
-// One step a line; strings are quoted as in C (\n, \t, \\, \", three octal digits), and "c"*N repeats.
+// One step a line; strings are quoted as in C (\n, \t, \\, \", three octal digits), and "ab"*N repeats.
 #ifndef LAYERMARK_CONFORMANCE_FUZZ_PROGRAM_TEXT_H_
 #define LAYERMARK_CONFORMANCE_FUZZ_PROGRAM_TEXT_H_
 
@@ -33,8 +33,14 @@ std::string InstanceNamedIn(std::string_view text);
 // The bytes between quotes as C reads them back.
 std::string QuoteBytes(std::string_view bytes);
 
+// The length of the shortest piece that a content repeats; its own where there is none, and for short ones.
+size_t RepeatedPiece(std::string_view data);
+
 // Reads a quoted string at the start of `text` back; `used` is how much of it that was.
 Result<std::string> ParseQuotedBytes(std::string_view text, size_t* used);
+
+// One line as LayerStepText writes it. kInvalidArgument says what is wrong.
+Result<Step> ParseLayerStepText(std::string_view line);
 
 // Reads what ToText wrote, or a person. The text may be anything: kInvalidArgument names line and fault, and
 // what goes beyond the bounds of program.h is refused before it is held in memory.
