@@ -30,6 +30,12 @@ double Since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
+bool AreBinds(const std::vector<Mount>& mounts) {
+  return !mounts.empty() && std::all_of(mounts.begin(), mounts.end(), [](const Mount& mount) {
+    return mount.type == "bind" || mount.type == "none";
+  });
+}
+
 class Batch {
  public:
   Batch(const ExaminedInstance& instance, const FuzzOptions& options, Arena& arena, Journal& journal,
@@ -75,6 +81,7 @@ class Batch {
     journal_.Begin(index, layers_);
     LookThrough(live.model);
     Result<std::optional<Mismatch>> result = arena_.Begin(layers_, index % programs_per_stack_ != 0);
+    state_.result.ordinary = AreBinds(arena_.mounts());
     if (result.status().code() == Code::kInvalidArgument ||
         (result.ok() && result->has_value() && (*result)->kind != Mismatch::Kind::kTree)) {
       // A stack that does not apply, or that the driver does not take: on with the next one.

@@ -21,6 +21,7 @@ std::string EncodeState(const FuzzState& state) {
   out["known"] = state.known;
   out["shrunk"] = state.shrunk;
   out["bad_stacks"] = state.bad_stacks;
+  out["ordinary"] = state.result.ordinary;
   out["coverage"] = json::object();
   for (const auto& [key, count] : state.result.coverage.counts())
     out["coverage"][key] = {count.ran, count.deviated};
@@ -61,6 +62,7 @@ Status DecodeState(const std::string& text, FuzzState& state) {
   out.known = in.at("known").get<std::set<std::string>>();
   out.shrunk = in.at("shrunk").get<std::map<std::string, int>>();
   out.bad_stacks = in.at("bad_stacks").get<int64_t>();
+  out.result.ordinary = in.at("ordinary").get<bool>();
   for (const auto& [key, count] : in.at("coverage").items()) {
     out.result.coverage.Set(key, {count.at(0).get<int64_t>(), count.at(1).get<int64_t>()});
   }

@@ -16,7 +16,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr double kBatchSeconds = 3;
-constexpr double kSlowBatchSeconds = 25;               // of a driver whose calls start a program each
+constexpr double kSlowBatchSeconds = 12;               // of a driver whose calls start a program each
 constexpr auto kDeadline = std::chrono::seconds(120);  // a batch, and the shrinking of what it finds
 constexpr double kHangSeconds = 20;                    // a worker whose step is younger was only slow
 constexpr int kMaxDeaths = 5;                          // in a row: then nothing but deaths is to be had
@@ -89,23 +89,26 @@ class Session {
   FuzzState& state() { return state_; }
 
  private:
-  // As far as is known: of a program's mounts nothing is told before they were made.
-  bool IsUnion() const {
-    return !IsSlow() && (jobs_ < 2 || state_.result.mount.kind != UnionMount::Kind::kNone);
-  }
   bool IsSlow() const {
     return instance_.instance.driver->call_deadline(instance_.instance.options).count() > 0;
   }
+  // The first worker is short: it is known then what the mounts are.
   double BatchSeconds() const {
-    return IsSlow() ? kSlowBatchSeconds : kBatchSeconds;
+    return !IsSlow() ? kBatchSeconds : jobs_ == 0 ? 2 * kBatchSeconds : kSlowBatchSeconds;
+  }
+
+  // Which workers make calls of the contract, by number. Where a snapshot is an ordinary directory it is for
+  // the driver's own calls to keep the files right: most of them. A union is asked for system calls above
+  // all.
+  bool MakesCalls(int64_t job) const {
+    if (state_.result.ordinary) return job % 4 != 0;
+    return job % (IsSlow() ? 4 : 8) == 3;
   }
 
   WorkerJob Job(double seconds) {
     WorkerJob job;
     job.deadline = kDeadline + instance_.instance.driver->call_deadline(instance_.instance.options);
-    // Every eighth worker makes calls of the contract instead; every second one where the snapshots are no
-    // union, so that it is for the driver's own calls to keep the files right.
-    const bool calls = ++jobs_ % (IsUnion() ? 8 : 2) == 0;
+    const bool calls = MakesCalls(jobs_++);
     job.body = [this, seconds, calls] {
       const Status s = calls ? RunCallBatch(instance_, backing_, options_, seconds, state_)
                              : RunBatch(instance_, backing_, options_, seconds, journal_, state_);

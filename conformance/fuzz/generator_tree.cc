@@ -73,9 +73,9 @@ std::string OddData(FuzzRandom& random) {
 }
 
 std::string OddTarget(FuzzRandom& random) {
-  static const std::vector<std::string> targets = {"nowhere", "a/../b", "./a",       "a//b",
-                                                   "dir/",    ".",      "new\nline", "a b ",
-                                                   "\xff",    "-",      "other/",    "somewhere"};
+  static const std::vector<std::string> targets = {"nowhere", "a/./b", "./a",       "a//b",
+                                                   "dir/",    ".",     "new\nline", "a b ",
+                                                   "\xff",    "-",     "other/",    "somewhere"};
   if (random.OneIn(8)) return std::string(random.OneIn(2) ? 1500 : 300, 't');
   return random.Pick(targets);
 }
