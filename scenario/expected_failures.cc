@@ -88,6 +88,12 @@ class Parser {
         LM_TRY(When(node, entry));
         continue;
       }
+      if (name == "depends") {
+        const auto depends = node.value<bool>();
+        if (!depends) return Bad(node, "\"depends\" must be true or false");
+        entry.depends = *depends;
+        continue;
+      }
       if (name == "reason" && node.is_array()) {
         LM_TRY(Globs(name, *node.as_array(), entry.line_globs));
         continue;
@@ -253,7 +259,7 @@ const ExpectedFailure* FindExpected(const std::vector<ExpectedFailure>& entries,
   for (const ExpectedFailure& entry : entries) {
     if (!entry.driver.empty() && entry.driver != context.driver) continue;
     if (!GlobMatch(entry.case_glob, case_name)) continue;
-    if (!reason.empty() && !CoversReason(entry, reason)) continue;
+    if (reason.empty() ? entry.depends : !CoversReason(entry, reason)) continue;
     if (!GlobMatch(entry.argument_glob, argument)) continue;
     if (entry.backing && *entry.backing != context.backing) continue;
     if (entry.device && *entry.device != context.device) continue;

@@ -20,7 +20,8 @@
 //   when, cause, link                        as above
 //
 // `when` is a conjunction; no `when` always holds. An unknown key anywhere is an error. A case that is
-// expected to fail and passes is reported as xpass, which is a finding.
+// expected to fail and passes is reported as xpass, which is a finding. An [[expect]] with `depends = true`
+// is for what shows with some images and not with others: to pass is no finding then.
 #ifndef LAYERMARK_SCENARIO_EXPECTED_FAILURES_H_
 #define LAYERMARK_SCENARIO_EXPECTED_FAILURES_H_
 
@@ -43,7 +44,8 @@ struct ExpectedFailure {
   std::map<std::string, std::string> options;  // option.NAME -> value
   std::map<Capability, bool> features;         // feature.NAME -> value
   std::optional<std::string> backing, device;
-  std::string version;  // empty: any; otherwise comma-separated comparisons, all of which must hold
+  std::string version;   // empty: any; otherwise comma-separated comparisons, all of which must hold
+  bool depends = false;  // on the image: it may as well pass
   std::string cause, link;
 };
 
@@ -60,8 +62,9 @@ struct DeviationContext {
   std::string backing, device, version;
   CapabilitySet features;  // probed
 };
-// The first entry that covers this case here; nullptr if none does. `reason` empty: any entry for the case
-// (to tell an unexpected pass). `argument`: of the step, where the case is a deviation of fuzzing.
+// The first entry that covers this case here; nullptr if none does. `reason` empty: any entry by which the
+// case must fail (to tell an unexpected pass). `argument`: of the step, where the case is a deviation of
+// fuzzing.
 const ExpectedFailure* FindExpected(const std::vector<ExpectedFailure>& entries,
                                     const DeviationContext& context, const std::string& case_name,
                                     const std::string& reason, const std::string& argument = "");

@@ -47,12 +47,22 @@ TEST(ExpectedFailures, AllConditionsMustHold) {
   EXPECT_EQ(FindExpected(*entries, other, "rename.directory_x", "EXDEV"), nullptr);
 }
 
+TEST(ExpectedFailures, WhatDependsOnTheImageMayPass) {
+  const std::string text = "[[expect]]\ncase = 'unpack'\nreason = '*mtime*'\ndepends = true\ncause = 'c'\n";
+  auto entries = ParseExpectedFailures(text, "some", "file");
+  ASSERT_TRUE(entries.ok()) << entries.status().ToString();
+  EXPECT_NE(FindExpected(*entries, Context(), "unpack", "usr: mtime: expected 1, got 2"), nullptr);
+  EXPECT_EQ(FindExpected(*entries, Context(), "unpack", "usr: missing"), nullptr);
+  EXPECT_EQ(FindExpected(*entries, Context(), "unpack", ""), nullptr);
+}
+
 TEST(ExpectedFailures, UnknownKeysAreErrorsThatNameLineAndKey) {
   for (const char* text :
        {"[[expect]]\ncase='a'\ncause='c'\nwen={}\n", "[[expected]]\ncase='a'\n",
         "[[expect]]\ncase='a'\ncause='c'\nwhen={ 'kernel'='6' }\n",
         "[[expect]]\ncase='a'\ncause='c'\nwhen={ 'feature.nosuch'=true }\n", "[[expect]]\ncause='c'\n",
-        "[[expect]]\ncase='a'\n", "[[expect\n", "[[expect]]\ncase='a'\ncause='c'\nwhen={ version='~1' }\n"}) {
+        "[[expect]]\ncase='a'\n", "[[expect]]\ncase='a'\ncause='c'\ndepends='x'\n", "[[expect\n",
+        "[[expect]]\ncase='a'\ncause='c'\nwhen={ version='~1' }\n"}) {
     auto entries = ParseExpectedFailures(text, "some", "file.toml");
     ASSERT_FALSE(entries.ok()) << text;
     EXPECT_EQ(entries.status().code(), Code::kInvalidArgument) << text;
