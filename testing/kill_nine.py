@@ -3,6 +3,7 @@
 
 Afterwards no mount, bound loop device, process or file outside --out may be there that was not there before.
 The short form runs with the tests; the full form of the acceptance list is:  testing/kill_nine.py --runs 50 --fuse-runs 20
+Where other programs mount and write meanwhile, give it a view of its own:  unshare --mount --propagation private ...
 Exit status: 0 nothing was left, 1 something was, 2 it could not be tried.
 """
 import argparse
@@ -173,11 +174,21 @@ def kill_daemon(program, arguments, delay, scratch):
     return killed, problems
 
 
+def chosen(text, runs):
+    """The numbers that "13,45-49" names; all of them for ""."""
+    numbers = [] if text else list(range(runs))
+    for part in filter(None, text.split(",")):
+        first, _, last = part.partition("-")
+        numbers += range(int(first), int(last or first) + 1)
+    return numbers
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default="build/release/cli/layermark")
     parser.add_argument("--runs", type=int, default=50)
     parser.add_argument("--fuse-runs", type=int, default=20)
+    parser.add_argument("--moments", default="", help="of the runs, such as 13,45-49: goes on where it was cut off; default: all")
     parser.add_argument("--filter", action="append", default=[], help="handed on: a shorter run")
     parser.add_argument("--driver", action="append", default=[], help="handed on")
     options = parser.parse_args()
@@ -190,6 +201,10 @@ def main():
         arguments += ["--filter", value]
     for value in options.driver:
         arguments += ["--driver", value]
+    try:
+        moments = chosen(options.moments, options.runs)
+    except ValueError:
+        parser.error(f"--moments: not a list of numbers: {options.moments}")
     scratch = tempfile.mkdtemp(prefix="kill-nine.")
     os.mkdir(temporary(scratch))
     failures = 0
@@ -202,7 +217,7 @@ def main():
             print(f"kill_nine: the run does not end well by itself (exit {status}): {last_words(scratch)}", file=sys.stderr)
             return 2
         print(f"a whole run takes {length:.1f} s and exits {status}")
-        for i in range(options.runs):
+        for i in moments:
             delay = length * (i + 0.5) / options.runs
             when, problems = kill_run(program, arguments, delay, scratch)
             failures += bool(problems)
@@ -221,7 +236,7 @@ def main():
             return 2
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    print(f"{options.runs + options.fuse_runs - failures} passed, {failures} failed")
+    print(f"{len(moments) + options.fuse_runs - failures} passed, {failures} failed")
     return 1 if failures else 0
 
 
