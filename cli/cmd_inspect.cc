@@ -79,7 +79,7 @@ void PrintTotals(const Inspection& found) {
   Table table({"of the root", "used", "as du counts", "shadowed", "duplicate", "whiteouts"});
   auto bytes = [](int64_t n) { return FormatBytes(static_cast<double>(n)); };
   const Figures& layers = found.layers_total;
-  table.Add({fmt::format("{} layers", found.layers.size()), Cell(layers.used), bytes(layers.du_bytes),
+  table.Add({fmt::format("layers ({})", found.layers.size()), Cell(layers.used), bytes(layers.du_bytes),
              Cell(layers.shadowed), Cell(layers.duplicate), Cell(layers.whiteouts)});
   for (const inspect::PartFigures& part : found.parts) {
     table.Add({part.name, Cell(part.used), bytes(part.du_bytes)});

@@ -236,6 +236,7 @@ Result<uint32_t> Scanner::AddInode(const struct stat& st, const std::string& pat
   inode.holder = holder;
   inode.path = path;
   if (S_ISLNK(st.st_mode)) {
+    inode.inline_data = area_->type == "btrfs";
     LM_ASSIGN(std::string target, ReadLinkAt(dir_fd, name));
     inode.link_target =
         link_targets_.emplace(std::move(target), static_cast<uint32_t>(link_targets_.size())).first->second;

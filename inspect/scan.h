@@ -66,7 +66,7 @@ struct Inode {
 
 enum NameFlag : uint8_t {
   kWhiteout = 1,  // hides the name below
-  kOpaque = 2,    // a directory: hides all that lies below it in lower layers
+  kOpaque = 2,    // a directory: what lower layers have at its path is hidden
   kMetaCopy = 4,  // a file's attributes; its data are those of the lower file
 };
 

@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <map>
+#include <string>
 #include <unordered_map>
 
 namespace layermark::inspect {
@@ -38,10 +40,9 @@ PathMap PathsOf(const Scan& scan, int layer) {
 
 // What upper layers say about a path.
 enum PathState : uint8_t {
-  kBlocked = 1,    // hidden, and all below it
-  kCovered = 2,    // all below it is hidden
-  kDirectory = 4,  // an upper layer has a directory there: nothing but a directory is seen through it
-  kPinned = 8,     // may be reached under another name: it and all below it is shown
+  kHidden = 1,     // it and all below it is not seen
+  kDirectory = 2,  // an upper layer has a directory there: nothing but a directory is seen through it
+  kPinned = 4,     // may be reached under another name: it and all below it is shown
 };
 
 // One head over layers of changes.
@@ -60,32 +61,21 @@ class Union {
   }
 
  private:
-  // Inherited from above in this layer's walk: directories come before what is in them.
   void Look(const Name& name) {
     if ((name.flags & kWhiteout) != 0) return;
     const uint8_t above = name.path == 0 ? uint8_t{0} : here_[scan_.paths.Parent(name.path)];
     const uint8_t own = state_[name.path];
     const bool directory = S_ISDIR(scan_.inodes[name.inode].mode);
     const bool pinned = (above & kPinned) != 0 || (own & kPinned) != 0;
-    const bool hidden =
-        (above & kCovered) != 0 || (own & kBlocked) != 0 || (!directory && (own & kDirectory) != 0);
+    const bool hidden = ((above | own) & kHidden) != 0 || (!directory && (own & kDirectory) != 0);
     if (pinned || !hidden) shown_[name.inode] = true;
-    here_[name.path] =
-        static_cast<uint8_t>((hidden || (own & kCovered) != 0 ? kCovered : 0) | (pinned ? kPinned : 0));
+    here_[name.path] = static_cast<uint8_t>((hidden ? kHidden : 0) | (pinned ? kPinned : 0));
   }
 
   void Say(const Name& name) {
-    uint8_t& state = state_[name.path];
-    const bool directory = S_ISDIR(scan_.inodes[name.inode].mode);
-    if ((name.flags & kOpaque) != 0) state |= kCovered;
-    if ((name.flags & kOpaque) != 0 && !directory) return;  // the marker file in an opaque directory
     if ((name.flags & kMetaCopy) != 0) return;
-    if (directory) {
-      state |= kDirectory;
-    } else {
-      // Below an upper directory it ends the merging, and the directory stays.
-      state |= (state & kDirectory) != 0 ? kCovered : kBlocked;
-    }
+    const bool merges = S_ISDIR(scan_.inodes[name.inode].mode) && (name.flags & kOpaque) == 0;
+    state_[name.path] |= merges ? kDirectory : kHidden;
   }
 
   const Scan& scan_;
@@ -105,13 +95,14 @@ void ShowWhole(const std::vector<int>& chain, const Scan& scan, const Contents& 
   }
 }
 
-void MarkDuplicates(const Scope& scope, const Root& root, const Scan& scan, const Contents& contents,
-                    std::vector<Use>* uses) {
+// REQUIRES: the layers are of one driver.
+void MarkDuplicates(const std::vector<int>& layers, const Root& root, const Scan& scan,
+                    const Contents& contents, std::vector<Use>* uses) {
   constexpr size_t kNowhere = SIZE_MAX;
   std::vector<size_t> first_of_content(scan.inodes.size() + 1, kNowhere);
   std::vector<bool> met(scan.inodes.size(), false);
-  for (size_t position = 0; position < scope.layers.size(); ++position) {
-    for (const Name& name : NamesOf(scan, scope.layers[position])) {
+  for (size_t position = 0; position < layers.size(); ++position) {
+    for (const Name& name : NamesOf(scan, layers[position])) {
       const uint32_t content = contents.number[name.inode];
       if (content == 0 || met[name.inode] || (*uses)[name.inode] != Use::kLive) continue;
       met[name.inode] = true;
@@ -120,7 +111,7 @@ void MarkDuplicates(const Scope& scope, const Root& root, const Scan& scan, cons
     }
   }
   std::vector<uint32_t> copies;
-  for (const int layer : scope.layers) {
+  for (const int layer : layers) {
     const LayerRecord& record = LayerOf(root, layer);
     if (record.form != LayerForm::kWhole || record.parent < 0) continue;
     const PathMap parent = PathsOf(scan, record.parent);
@@ -183,7 +174,9 @@ std::vector<Use> UsesIn(const Scope& scope, const Root& root, const Scan& scan, 
       use = std::max(use, marker ? Use::kWhiteout : shown[name.inode] ? Use::kLive : Use::kShadowed);
     }
   }
-  MarkDuplicates(scope, root, scan, contents, &uses);
+  std::map<std::string, std::vector<int>> by_driver;
+  for (const int layer : scope.layers) by_driver[LayerOf(root, layer).driver].push_back(layer);
+  for (const auto& [driver, layers] : by_driver) MarkDuplicates(layers, root, scan, contents, &uses);
   return uses;
 }
 
