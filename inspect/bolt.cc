@@ -75,7 +75,9 @@ class Parser {
       : bytes_(bytes),
         page_size_(page_size),
         what_(std::move(what)),
-        visited_(bytes.size() / page_size + 1, false) {}
+        visited_(bytes.size() / page_size + 1, false),
+        elements_left_(bytes.size() / kElement),
+        bytes_left_(bytes.size()) {}
 
   // Adds what the tree of pages below `id` holds.
   Status ReadTree(uint64_t id, int depth, BoltBucket* out);
@@ -89,6 +91,9 @@ class Parser {
   const size_t page_size_;
   const std::string what_;
   std::vector<bool> visited_;
+  // In a sound file no two elements lie in one place; where they do, a small file could say endlessly much.
+  size_t elements_left_;
+  size_t bytes_left_;
 };
 
 Status Parser::ReadTree(uint64_t id, int depth, BoltBucket* out) {
@@ -111,6 +116,7 @@ Status Parser::ReadPage(std::string_view page, int depth, BoltBucket* out) {
   if (kPageHeader + count * kElement > page.size()) return Broken("more elements than the page holds");
   for (size_t i = 0; i < count; ++i) {
     const size_t element = kPageHeader + i * kElement;
+    if (elements_left_-- == 0) return Broken("elements lie over each other");
     if (flags == kBranchPage) {
       LM_TRY(ReadTree(Load<uint64_t>(page, element + 8), depth + 1, out));
       continue;
@@ -119,10 +125,14 @@ Status Parser::ReadPage(std::string_view page, int depth, BoltBucket* out) {
     const uint64_t key_bytes = Load<uint32_t>(page, element + 8);
     const uint64_t value_bytes = Load<uint32_t>(page, element + 12);
     if (key_at + key_bytes + value_bytes > page.size()) return Broken("an element lies beyond its page");
+    const bool is_bucket = (Load<uint32_t>(page, element) & kBucketLeaf) != 0;
+    const uint64_t copied = key_bytes + (is_bucket ? 0 : value_bytes);
+    if (copied > bytes_left_) return Broken("elements lie over each other");
+    bytes_left_ -= static_cast<size_t>(copied);
     std::string key(page.substr(static_cast<size_t>(key_at), static_cast<size_t>(key_bytes)));
     const std::string_view value =
         page.substr(static_cast<size_t>(key_at + key_bytes), static_cast<size_t>(value_bytes));
-    if ((Load<uint32_t>(page, element) & kBucketLeaf) != 0) {
+    if (is_bucket) {
       LM_TRY(ReadBucket(value, depth + 1, &out->buckets[std::move(key)]));
     } else {
       out->values[std::move(key)] = std::string(value);

@@ -3,7 +3,7 @@
 // A running daemon may write meanwhile: a writer puts new pages beside the old ones and names them in a meta
 // page at the end, so that a copy of the file is one state if the newest meta page is the same before and
 // after it was taken; otherwise it is taken again. What is in the file is not trusted: each page is visited
-// at most once, each offset checked, nesting bounded.
+// at most once, each offset checked, nesting bounded, and no more taken out than there are bytes in it.
 //
 // Threads: pure functions. Cost: the file once, and a copy of each key and value.
 #ifndef LAYERMARK_INSPECT_BOLT_H_

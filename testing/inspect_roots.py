@@ -10,7 +10,6 @@ mount or file is left. What inspect says is held against:
 Exit status: 0 all held, 1 something did not, 2 it could not be tried.
 """
 import argparse
-import array
 import fcntl
 import hashlib
 import io
@@ -18,13 +17,14 @@ import json
 import os
 import shutil
 import signal
-import stat
 import struct
 import subprocess
 import sys
 import tarfile
 import tempfile
 import time
+
+from inspect_count import Count, du, du_counts, is_whiteout, less, run, waste
 
 INSIDE = "LAYERMARK_INSPECT_ROOTS_INSIDE"
 NAMESPACE = "inspect"
@@ -36,13 +36,6 @@ def expect(what, seen, wanted):
     if seen != wanted:
         failures.append(f"{what}: inspect says {seen}, counted {wanted}")
         print("WRONG", failures[-1], flush=True)
-
-
-def run(*command, **kwargs):
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, **kwargs)
-    if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)}: {done.returncode}\n{done.stdout}{done.stderr}")
-    return done.stdout
 
 
 # Images: what a layer can do to the one below, with contents that repeat across layers and images.
@@ -120,200 +113,6 @@ def write_archive(path, name, layers):
             tar.addfile(info, io.BytesIO(data))
 
 
-# The independent count.
-
-FS_IOC_FIEMAP = 0xC020660B
-FIEMAP_SYNC = 1
-LAST, UNKNOWN, INLINE = 0x1, 0x2, 0x200
-
-
-def extents(path):
-    """(start, end) of each extent on the disk, and whether the data lie in the metadata; no file here is compressed."""
-    count = 512
-    request = struct.pack("=QQIIII", 0, 2**64 - 1, FIEMAP_SYNC, 0, count, 0)
-    room = array.array("B", request + bytes(56 * count))
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-    try:
-        fcntl.ioctl(fd, FS_IOC_FIEMAP, room)
-    finally:
-        os.close(fd)
-    mapped = struct.unpack_from("=I", room, 20)[0]
-    assert mapped < count
-    ranges, is_inline = [], False
-    for i in range(mapped):
-        _, physical, length, _, _, flags = struct.unpack_from("=QQQQQI", room, 32 + 56 * i)
-        if flags & INLINE:
-            is_inline = True
-        elif not flags & UNKNOWN:
-            ranges.append((physical, physical + length))
-    return ranges, is_inline
-
-
-class Inode:
-    def __init__(self, path, st, shares):
-        self.path, self.st, self.ranges, self.rest = path, st, [], st.st_blocks * 512
-        if stat.S_ISLNK(st.st_mode) and shares == "btrfs":
-            self.rest = 0  # in the metadata, as small files are
-        if stat.S_ISREG(st.st_mode) and st.st_blocks and shares:
-            self.ranges, is_inline = extents(path)
-            self.rest = 0 if is_inline else self.rest - sum(end - start for start, end in self.ranges)
-
-
-class Count:
-    """Every name below a root, each inode once. `shares`: the file system's name, if files can share extents on it."""
-
-    def __init__(self, root, shares):
-        self.root, self.inodes, self.names = root, {}, []  # names: (path, inode key)
-        own = os.lstat(root)
-        pending = [root]
-        self.add(root, own, shares)
-        while pending:
-            directory = pending.pop()
-            for name in os.listdir(directory):
-                path = os.path.join(directory, name)
-                st = os.lstat(path)
-                if os.path.ismount(path) and not (stat.S_ISDIR(st.st_mode) and st.st_ino == 256):
-                    continue
-                self.add(path, st, shares)
-                if stat.S_ISDIR(st.st_mode):
-                    pending.append(path)
-
-    def add(self, path, st, shares):
-        key = (st.st_dev, st.st_ino)
-        if key not in self.inodes:
-            self.inodes[key] = Inode(path, st, shares)
-        self.names.append((path, key))
-
-    def keys_below(self, directory):
-        return {key for path, key in self.names if path == directory or path.startswith(directory + "/")}
-
-    def amount(self, keys):
-        """Bytes with each extent once, and inodes."""
-        rest, ranges = 0, []
-        for key in keys:
-            rest += self.inodes[key].rest
-            ranges += self.inodes[key].ranges
-        last = 0
-        for start, end in sorted(ranges):
-            rest += max(0, end - max(start, last))
-            last = max(last, end)
-        return {"bytes": rest, "inodes": len(keys)}
-
-
-def less(a, b):
-    return {word: a[word] - b[word] for word in a}
-
-
-def du(path, *flags):
-    return int(run("du", "-s", *flags, path).split()[0])
-
-
-def du_counts(paths):
-    """Of all the paths together, as du counts them: hard links across them once."""
-    def last(*flags):
-        return int(run("du", "-s", "-c", *flags, *paths).splitlines()[-1].split()[0])
-    return last("-B1"), last("--inodes")
-
-
-def is_whiteout(st):
-    return stat.S_ISCHR(st.st_mode) and st.st_rdev == 0
-
-
-def shown_by_the_kernel(directories, count):
-    """The inodes, but for directories, that an overlay of these directories (lowest first) shows."""
-    directory = tempfile.mkdtemp(prefix="merged.")
-    lower = list(reversed(directories))
-    if len(lower) == 1:
-        lower.append(tempfile.mkdtemp(prefix="empty."))  # overlayfs wants two
-    # From within, so that long names fit into the one page that mount(2) takes.
-    base = os.path.commonpath(lower)
-    options = "lowerdir=" + ":".join(os.path.relpath(path, base) for path in lower) + ",ro"
-    run("mount", "-t", "overlay", "overlay", "-o", options, directory, cwd=base)
-    try:
-        shown = set()
-        by_number = {key[1]: key for key in count.inodes}
-        for path, _, files in os.walk(directory):
-            for name in files:
-                shown.add(by_number.get(os.lstat(os.path.join(path, name)).st_ino))
-        return shown
-    finally:
-        run("umount", directory)
-
-
-def content(count, key):
-    inode = count.inodes[key]
-    if not stat.S_ISREG(inode.st.st_mode) or inode.st.st_size == 0:
-        return None
-    with open(inode.path, "rb") as file:
-        return hashlib.sha256(file.read()).digest()
-
-
-def alike(count, a, b):
-    one, other = count.inodes[a], count.inodes[b]
-    if stat.S_IFMT(one.st.st_mode) != stat.S_IFMT(other.st.st_mode):
-        return False
-    if stat.S_ISLNK(one.st.st_mode):
-        return os.readlink(one.path) == os.readlink(other.path)
-    if stat.S_ISREG(one.st.st_mode):
-        return content(count, a) == content(count, b) and one.st.st_size == other.st.st_size
-    return True
-
-
-def tree(count, directory):
-    return {path[len(directory):]: key for path, key in count.names
-            if path == directory or path.startswith(directory + "/")}
-
-
-def waste(count, directories, whole):
-    """(shadowed, duplicate) inodes of an image with these layer directories, lowest first. Directories that only
-    hold what is hidden are looked at by the rule, for an overlay shows no number of a lower directory."""
-    trees = [tree(count, d) for d in directories]
-    every = set().union(*(t.values() for t in trees))
-    if whole:
-        shown = {key for t in trees for path, key in t.items()
-                 if path in trees[-1] and alike(count, key, trees[-1][path])}
-    else:
-        shown = shown_by_the_kernel(directories, count)
-        for i, t in enumerate(trees):
-            for path, key in t.items():
-                if stat.S_ISDIR(count.inodes[key].st.st_mode) and not hidden(count, trees, directories, i, path):
-                    shown.add(key)
-        every = {key for key in every if not is_whiteout(count.inodes[key].st)}
-    shadowed = every - shown
-    duplicate, first = set(), {}
-    for i, t in enumerate(trees):
-        for key in set(t.values()) & shown - shadowed:
-            bytes_here = content(count, key)
-            if bytes_here is not None and first.setdefault(bytes_here, i) < i:
-                duplicate.add(key)
-        if whole and i > 0:
-            duplicate |= {key for path, key in t.items()
-                          if key in shown and path in trees[i - 1] and key != trees[i - 1][path]
-                          and trees[i - 1][path] in shown and alike(count, key, trees[i - 1][path])}
-    return shadowed, duplicate
-
-
-def hidden(count, trees, directories, index, path):
-    """Whether the directory `path` of layer `index` is hidden: an upper layer has no directory at it or at one above
-    it, or an opaque one."""
-    parts = path.split("/")
-    for above in range(index + 1, len(trees)):
-        for depth in range(2, len(parts) + 1):
-            prefix = "/".join(parts[:depth])
-            key = trees[above].get(prefix)
-            if key is None:
-                continue
-            if not stat.S_ISDIR(count.inodes[key].st.st_mode):
-                return True
-            try:
-                opaque = os.getxattr(directories[above] + prefix, "trusted.overlay.opaque") == b"y"
-            except OSError:
-                opaque = False
-            if opaque:
-                return True
-    return False
-
-
 # What inspect says, held against it.
 
 def inspect(program, root):
@@ -370,6 +169,8 @@ def check(program, what, root, layers, images, shares, still=True):
         others = everything - keys_of[key] | set().union(
             *(keys_of[other] & keys_of[key] for other in layers if other != key))
         expect(name + " alone", figures["alone"], less(all_used, count.amount(others)))
+    if still:
+        check_waste_of_all(what, found, count, root, layers, tops | set(containers))
     of_image = {(image["name"].split(": ")[-1], image["driver"]): image for image in found["images"]}
     expect(f"{what}: images", sorted(of_image), sorted((name, driver) for name, driver, _ in images))
     for name, driver, top in images:
@@ -383,7 +184,8 @@ def check(program, what, root, layers, images, shares, still=True):
         used = count.amount(scope)
         expect(name + " used", figures["used"], used)
         expect(name + " alone", figures["alone"], less(all_used, count.amount(everything - own)))
-        shadowed, duplicate = waste(count, [layers[key][0] for key in keys], layers[top][2])
+        shadowed, duplicate = waste(count, [(layers[key][0], i - 1 if i else None) for i, key in enumerate(keys)],
+                                    [len(keys) - 1], layers[top][2])
         kept = count.amount(scope - shadowed)
         expect(name + " shadowed", figures["shadowed"], less(used, kept))
         expect(name + " duplicate", figures["duplicate"], less(kept, count.amount(scope - shadowed - duplicate)))
@@ -392,6 +194,28 @@ def check(program, what, root, layers, images, shares, still=True):
     print(f"{what}: {len(layers)} layers, {len(images)} images; du {total['du_bytes']}, used {total['used']}, "
           f"wasted {found['layers_total']['wasted']}", flush=True)
     return found
+
+
+def check_waste_of_all(what, found, count, root, layers, heads):
+    """What is wasted for all images and containers of the root. Of equal files the one in the layer that inspect names
+    first is the original; drivers are looked at one by one."""
+    everything = set(count.inodes)
+    shadowed, duplicate = set(), set()
+    key_of = {directory: key for key, (directory, _, _) in layers.items()}
+    for driver in {one["driver"] for one in found["layers"]}:
+        keys = [key_of[os.path.join(root, one["directory"])] for one in found["layers"] if one["driver"] == driver]
+        numbered = [(layers[key][0], keys.index(layers[key][1]) if layers[key][1] else None) for key in keys]
+        here = waste(count, numbered, [i for i, key in enumerate(keys) if key in heads], layers[keys[0]][2])
+        shadowed |= here[0]
+        duplicate |= here[1]
+    kept = count.amount(everything - shadowed)
+    total = found["layers_total"]
+    expect(f"{what}: all shadowed", total["shadowed"], less(count.amount(everything), kept))
+    expect(f"{what}: all duplicate", total["duplicate"], less(kept, count.amount(everything - shadowed - duplicate)))
+    for one in found["layers"]:
+        own = count.keys_below(os.path.join(root, one["directory"])) & shadowed
+        expect(f"{what}: layer {one['directory']} shadowed", one["figures"]["shadowed"],
+               less(count.amount(everything - shadowed | own), kept))
 
 
 def containers_of(layers, key, containers):
