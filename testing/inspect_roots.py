@@ -332,7 +332,16 @@ def podman(program, work, mounted, driver, archives, shares):
         wanted = [digest(data) for data in tars]
         images.append((name, driver, next(key for key in records
                                           if "diff-digest" in records[key] and digests(key) == wanted)))
-    check(program, what, root, layers, images, shares)
+    found = check(program, what, root, layers, images, shares)
+    if driver == "overlay":
+        # A container's merged tree shows every file again, under another device number.
+        run(*command, "mount", "box")
+        try:
+            mounted_now = inspect(program, root)
+            expect(what + ": layers while a container is mounted", mounted_now["layers"], found["layers"])
+            expect(what + ": images while a container is mounted", mounted_now["images"], found["images"])
+        finally:
+            run(*command, "umount", "box")
     return root
 
 
