@@ -119,7 +119,12 @@ int RunInspect(const std::string& path, const std::string& format, size_t files)
   inspect::InspectOptions options;
   options.wasted_files = files;
   const Result<Inspection> found = inspect::Inspect(path, options);
-  if (!found.ok()) return UsageError(found.status().WithContext("inspect"));
+  if (!found.ok()) {
+    const Status status = found.status().WithContext("inspect");
+    if (status.code() != Code::kPermissionDenied) return UsageError(status);
+    return UsageError(status.message() +
+                      "; run it as root, or in a rootless store as `podman unshare layermark inspect ...`");
+  }
   if (format == "json") {
     fmt::print("{}", inspect::ToJson(*found));
   } else {

@@ -179,6 +179,12 @@ Inspection Inspector::Run(const InspectOptions& options) {
   for (const LayerRecord& layer : root_.layers) {
     out_.layers.emplace_back();
     out_.layers.back().record = layer;
+    // The walk follows no symlink, and each layer that it met has at least its own directory.
+    if (scan_.names[out_.layers.size() - 1].empty()) {
+      out_.notes.push_back(
+          "layer " + layer.name +
+          " lies outside the root, behind a symlink, and is not counted: " + layer.directory);
+    }
   }
   for (const PartRecord& part : root_.parts) out_.parts.push_back({part.name, {}, 0});
   CountUsers();

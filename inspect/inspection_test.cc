@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,11 @@
 #include "testing/storage_root.h"
 
 namespace layermark::inspect {
+
+void PrintTo(const Amount& amount, std::ostream* out) {
+  *out << amount.bytes << " bytes, " << amount.inodes << " inodes";
+}
+
 namespace {
 
 using testing::StorageRoot;
@@ -375,6 +381,18 @@ TEST(InspectionMountTest, WhatIsMountedWithinIsNotTheRootsUnlessLayersLieThere) 
       EXPECT_TRUE(UnmountPath(storage.path() + name).ok());
     }
   });
+}
+
+TEST_F(InspectionTest, ALayerBehindASymlinkIsNotedAndNotFollowed) {
+  StorageRoot storage(tree_.path() + "/root");
+  storage.DockerImage("overlay2", "image",
+                      storage.DockerLayer("overlay2", "base", "", Layer().File("f", Text('a', 20))));
+  ASSERT_EQ(rename((storage.path() + "/overlay2").c_str(), (tree_.path() + "/elsewhere").c_str()), 0);
+  ASSERT_EQ(symlink("../elsewhere", (storage.path() + "/overlay2").c_str()), 0);
+  const Inspection found = Look(storage);
+  EXPECT_EQ(Layer_(found, "base").used, Amount());
+  ASSERT_EQ(found.notes.size(), 1u);
+  EXPECT_NE(found.notes[0].find("behind a symlink"), std::string::npos) << found.notes[0];
 }
 
 TEST_F(InspectionTest, JsonSaysTheSame) {
