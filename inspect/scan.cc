@@ -126,11 +126,12 @@ Status Scanner::FindAreas() {
     }
   }
   areas_.push_back(own);
-  for (const auto& [path, area] : inner) {
+  for (const auto& entry : inner) {
+    const std::string& path = entry.first;
     const bool needed = std::any_of(root_.layers.begin(), root_.layers.end(), [&](const LayerRecord& layer) {
       return layer.directory == path || layer.directory.starts_with(path + "/");
     });
-    if (needed) areas_.push_back(area);
+    if (needed) areas_.push_back(entry.second);
     left_out_.insert(path);
   }
   scan_.file_system = own.type;
