@@ -309,7 +309,8 @@ def podman(program, work, mounted, driver, archives, shares):
     what = f"podman {driver} on {os.path.basename(mounted)}"
     root = f"{mounted}/podman-{driver}"
     command = ["podman", "--root", root, "--runroot", f"{work}/run-{driver}", "--tmpdir", f"{work}/tmp-{driver}",
-               "--storage-driver", driver, "--cgroup-manager", "cgroupfs", "--events-backend", "none"]
+               "--storage-driver", driver, "--cgroup-manager", "cgroupfs", "--events-backend", "none",
+               "--network-config-dir", f"{work}/net-{driver}"]
     for archive in archives.values():
         run(*command, "load", "--input", archive)
     run(*command, "create", "--name", "box", "--network", "none", "example.org/first:1")
@@ -390,6 +391,11 @@ def make(kind, work):
 def inside(program):
     work = tempfile.mkdtemp(prefix="inspect_roots.")
     tempfile.tempdir = work
+    # Both programs keep things in places that no option moves: locks, caches, sockets. They get them here alone.
+    for path in ("/run", "/var/lib", "/var/tmp", "/dev/shm", "/opt"):
+        if os.path.isdir(path):
+            run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", path)
+    os.environ["HOME"] = os.environ["TMPDIR"] = work
     try:
         archives = {}
         for i, (name, tars) in enumerate(IMAGES.items()):
