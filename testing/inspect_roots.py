@@ -385,6 +385,7 @@ def make(kind, work):
     run(f"mkfs.{kind}", "-q", image)
     os.mkdir(mounted)
     run("mount", "-o", "loop", image, mounted)
+    os.unlink(image)  # goes with the mount, however this ends
     return mounted
 
 
