@@ -18,6 +18,7 @@
 #include "core/sys/fd.h"
 #include "core/tree/dir_walk.h"
 #include "results/extents.h"
+#include "results/union_marks.h"
 
 namespace layermark {
 namespace {
@@ -35,23 +36,6 @@ struct InodeHash {
   }
 };
 using InodeSet = std::unordered_set<InodeId, InodeHash>;
-
-// The value of the attribute in any of the places where unions put it; empty if none.
-std::string UnionMark(int fd, const char* word) {
-  for (const char* prefix : {"trusted.overlay.", "user.overlay.", "user.fuseoverlayfs."}) {
-    char value[8];
-    ssize_t n = fgetxattr(fd, (std::string(prefix) + word).c_str(), value, sizeof value);
-    if (n >= 0) return std::string(value, static_cast<size_t>(n));
-  }
-  return "";
-}
-
-bool HasUnionMark(int fd, const char* word) {
-  for (const char* prefix : {"trusted.overlay.", "user.overlay."}) {
-    if (fgetxattr(fd, (std::string(prefix) + word).c_str(), nullptr, 0) >= 0) return true;
-  }
-  return false;
-}
 
 // Marked as copied up with its data. The mark's value is the lower file's handle, longer than UnionMark
 // takes.

@@ -39,7 +39,7 @@ int64_t RangeSet::UnitedBytes() {
   return static_cast<int64_t>(sum);
 }
 
-Status AddExtents(int fd, Extents& extents) {
+Status ForEachExtent(int fd, const std::function<void(const FileExtent&)>& take) {
   constexpr size_t kBatch = 128;
   // A flexible array member at the end: room for one batch behind the header.
   alignas(fiemap) std::byte room[sizeof(fiemap) + kBatch * sizeof(fiemap_extent)];
@@ -57,16 +57,22 @@ Status AddExtents(int fd, Extents& extents) {
     const auto* found = reinterpret_cast<const fiemap_extent*>(room + sizeof(fiemap));
     for (uint32_t i = 0; i < map->fm_mapped_extents; ++i) {
       const fiemap_extent& extent = found[i];
-      if ((extent.fe_flags & FIEMAP_EXTENT_DATA_INLINE) != 0) {
-        extents.inline_bytes += static_cast<int64_t>(extent.fe_length);
-      } else if ((extent.fe_flags & FIEMAP_EXTENT_UNKNOWN) == 0) {
-        RangeSet& set = (extent.fe_flags & FIEMAP_EXTENT_SHARED) != 0 ? extents.shared : extents.own;
-        set.Add(extent.fe_physical, extent.fe_length);
-      }
+      take({extent.fe_logical, extent.fe_physical, extent.fe_length, extent.fe_flags});
       if ((extent.fe_flags & FIEMAP_EXTENT_LAST) != 0) return Status::Ok();
       next = extent.fe_logical + extent.fe_length;
     }
   }
+}
+
+Status AddExtents(int fd, Extents& extents) {
+  return ForEachExtent(fd, [&extents](const FileExtent& extent) {
+    if ((extent.flags & FIEMAP_EXTENT_DATA_INLINE) != 0) {
+      extents.inline_bytes += static_cast<int64_t>(extent.length);
+    } else if ((extent.flags & FIEMAP_EXTENT_UNKNOWN) == 0) {
+      RangeSet& set = (extent.flags & FIEMAP_EXTENT_SHARED) != 0 ? extents.shared : extents.own;
+      set.Add(extent.physical, extent.length);
+    }
+  });
 }
 
 }  // namespace layermark

@@ -3,6 +3,7 @@
 #define LAYERMARK_RESULTS_EXTENTS_H_
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "core/result.h"
@@ -33,6 +34,19 @@ struct Extents {
   RangeSet shared;           // flagged as shared by the file system
   int64_t inline_bytes = 0;  // kept in metadata; has no range
 };
+
+// One extent of a file as FIEMAP names it; `flags` are FIEMAP_EXTENT_*.
+struct FileExtent {
+  uint64_t logical = 0;
+  uint64_t physical = 0;
+  uint64_t length = 0;
+  uint32_t flags = 0;
+};
+
+// Hands over each extent of the open file `fd`, by its logical place. kUnimplemented where the file system
+// has no FIEMAP. REQUIRES: the file was flushed; what has no place yet would be left out or has no physical
+// place.
+Status ForEachExtent(int fd, const std::function<void(const FileExtent&)>& take);
 
 // Adds the extents of the open file `fd`. kUnimplemented where the file system has no FIEMAP.
 // REQUIRES: the file was flushed; what has no place yet would be left out.

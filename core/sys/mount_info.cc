@@ -1,4 +1,4 @@
-// Looking at mounts: mount points, mount ids, /proc/self/mountinfo.
+// Looking at mounts: mount points, mount ids, the mount table as the calling thread sees it.
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/stat.h>
@@ -76,7 +76,7 @@ bool ParseLine(std::string_view line, MountInfo& out) {
 }  // namespace
 
 Result<std::vector<MountInfo>> ReadMountInfo() {
-  LM_ASSIGN(const std::string text, ReadFile("/proc/self/mountinfo"));
+  LM_ASSIGN(const std::string text, ReadFile("/proc/thread-self/mountinfo"));
   std::vector<MountInfo> out;
   for (size_t begin = 0; begin < text.size();) {
     const size_t end = std::min(text.find('\n', begin), text.size());
