@@ -5,8 +5,8 @@
     measure.py fuzz [--only NAME,...]         the same with fuzz, 120 s a fault
     measure.py table                          writes docs/seeded-faults.md from the state file
 
-A case catches a fault when it has a finding on the faulty driver and none on the right one of the same kind. The areas
-of a fault's kind come first, then all others; a fault that is caught is not looked at further, so that "caught by" names
+A case catches a fault when it has a finding on the faulty driver and none on the right one of the same kind. Cases that
+caught it when docs/seeded-faults.md was written come first, the areas of its kind next, then all others; a fault that is caught is not looked at further, so that "caught by" names
 cases and does not count them all; --whole goes on to the end. A fault counts as not caught only after the whole set. A
 case that ran out of time is run again before it counts. Everything is kept in a state file as soon as it is known:
 started again, it goes on where it was cut off. --again measures what the state file knows as well.
@@ -30,6 +30,7 @@ import rounds
 import table
 
 ROOT = os.path.realpath(os.path.join(table.HERE, "..", ".."))
+PUBLISHED = os.path.join(ROOT, "docs", "seeded-faults.md")
 FINDINGS = ("fail", "error", "timeout", "xpass")
 OWN_BACKING = "ext4"
 
@@ -111,12 +112,12 @@ def caught(runner, state, fault, rows, backing):
 
 
 def measure_cases(runner, state, faults):
-    known = state.data["cases"]
+    known, before = state.data["cases"], report.published(PUBLISHED)["cases"]
     for fault in faults:
         if fault.name in known and not runner.options.again:
             continue
         started, found, seen = time.monotonic(), [], {}
-        parts = rounds.rounds(fault, runner.cases)
+        parts = rounds.rounds(fault, runner.cases, before.get(fault.name, ()))
         for globs in parts[:runner.options.rounds]:
             rows = runner.check(fault.kind, fault.name, globs, runner.options.backing)
             seen.update(rows)
@@ -230,7 +231,7 @@ def main():
     rows = table.read_table()
     if options.what == "table":
         parts = [State(path).data for path in sorted(glob.glob(os.path.join(build, "seeded-faults*.json")))]
-        report.write(merged(parts), rows, os.path.join(ROOT, "docs", "seeded-faults.md"))
+        report.write(merged(parts), rows, PUBLISHED)
         return
     state = State(options.state or os.path.join(build, f"seeded-faults-{options.what}.json"))
     globs = options.only.split(",") if options.only else ["*"]

@@ -1,10 +1,27 @@
 """docs/seeded-faults.md, made from what measure.py found and from first_scores.md, which was written by hand."""
 import collections
 import os
+import re
 
 import table
 
 FIRST_LIST = 202  # rows of faults.def; those after them are the second list
+
+
+def published(path):
+    """{"cases": {fault: the names of cases that caught it}, "fuzz": {fault: its entry}} of the table as it stands in
+    `path`. A fault that was not caught, or not tried, is left out."""
+    known = {"cases": {}, "fuzz": {}}
+    if not os.path.exists(path):
+        return known
+    with open(path, encoding="utf-8") as file:
+        rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| [^|]+ \| [^|]+ \| ([^|]+) \| ([^|]*) \|$", file.read(), re.M)
+    for name, caught, fuzz in rows:
+        if cases := re.findall(r"`([\w.]+)`", caught):
+            known["cases"][name] = cases
+        if found := re.fullmatch(r" ?(?:(\d+) s|not within (\d+) s) \(seed (\d+)\)", fuzz):
+            known["fuzz"][name] = {"seconds": int(found[1]) if found[1] else None, "budget": int(found[2] or 120), "seed": int(found[3])}
+    return known
 
 
 def caught_text(entry):

@@ -87,13 +87,15 @@ def nearest(fault, cases):
     return sorted(names, key=lambda name: -score(name))
 
 
-def rounds(fault, cases):
-    """Lists of patterns for --filter, which together match all of `cases`, rows of `cases --format json` by name."""
+def rounds(fault, cases, known=()):
+    """Lists of patterns for --filter, which together match all of `cases`, rows of `cases --format json` by name. First
+    come `known`, the cases that caught the fault when it was measured before."""
+    again = [name for name in known if name in cases]
     order = nearest(fault, cases)
     wide = [["keeps.*", "changes.*"]] if fault.area.startswith(("commit_", "prepare_copy")) else []
     # A fault of an operation may pass for a capability that is missing.
     probed = ["capability.what_is_accepted_takes_effect"] if fault.kind == "run_time" else []
-    return [order[:2], order[2:12] + probed] + wide + by_area(fault.area, list(cases))
+    return ([again] if again else []) + [order[:2], order[2:12] + probed] + wide + by_area(fault.area, list(cases))
 
 
 def by_area(area, cases):
