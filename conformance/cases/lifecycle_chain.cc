@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "conformance/support/case.h"
+#include "results/accounting.h"
 
 namespace layermark {
 namespace {
@@ -395,7 +396,7 @@ LM_CASE(usage, shrinks_with_what_is_removed,
 }
 
 LM_CASE(usage, counts_each_object_once,
-        .claim = "a symlink, a fifo and a file with three names add one inode each",
+        .claim = "a symlink, a fifo, an empty file and a file with three names add one inode each",
         .source = "rule 19; CT Usage") {
   t.Given({Layer().File("base", "b")});
   MountedSnapshot* snapshot = t.PrepareOnGiven("a");
@@ -403,13 +404,18 @@ LM_CASE(usage, counts_each_object_once,
   // The directories that change are counted before; a new directory may come with a marker of the union.
   t.Ok(ApplyLayer(Layer().Dir("d").File("first", "x"), snapshot->root_fd()), "apply");
   Result<Usage> before = SettledUsage(t, *snapshot);
-  t.Ok(
-      ApplyLayer(Layer().Symlink("d/l", "x").Fifo("d/p").File("d/f", "x").Link("d/g", "d/f").Link("h", "d/f"),
-                 snapshot->root_fd()),
-      "apply");
+  t.Ok(ApplyLayer(Layer()
+                      .Symlink("d/l", "x")
+                      .Fifo("d/p")
+                      .File("d/empty", "")
+                      .File("d/f", "x")
+                      .Link("d/g", "d/f")
+                      .Link("h", "d/f"),
+                  snapshot->root_fd()),
+       "apply");
   Result<Usage> after = SettledUsage(t, *snapshot);
   if (t.Ok(before, "usage") && t.Ok(after, "usage"))
-    t.Equal(before->inodes + 3, after->inodes, "inodes afterwards");
+    t.Equal(before->inodes + 4, after->inodes, "inodes afterwards");
 }
 
 LM_CASE(usage, counts_the_blocks_that_stat_tells,
@@ -466,6 +472,29 @@ LM_CASE(usage, a_view_takes_nothing_of_its_parent,
   Result<Usage> usage = t.api().GetUsage("v");
   if (t.Ok(usage, "usage"))
     t.Check(usage->size_bytes < (1 << 20), fmt::format("{} bytes", usage->size_bytes));
+}
+
+LM_CASE(
+    usage, a_view_counts_no_more_than_making_it_took,
+    .claim = "Usage of a view counts no more than making it added to the store, so that nothing counts twice",
+    .source = "rule 7; rule 18; rule 20") {
+  Layer layer = Layer().File("big", std::string(4 << 20, 'b')).Dir("d");
+  for (int i = 0; i < 40; ++i) layer.File(fmt::format("d/f{}", i), "x");
+  t.Given({layer});
+  const SpaceOptions walk_only{.extents = false};
+  Result<SpaceCount> before = CountSpace(t.subject().root(), walk_only);
+  if (!t.Ok(t.api().View("v", t.given()), "view")) return;
+  Result<SpaceCount> after = CountSpace(t.subject().root(), walk_only);
+  Result<Usage> usage = t.api().GetUsage("v");
+  if (!t.Ok(before, "counting the store") || !t.Ok(after, "counting the store") || !t.Ok(usage, "usage"))
+    return;
+  // An empty directory of its own and its blocks may be there before the view is.
+  const int64_t inodes = after->inodes - before->inodes + 1;
+  const int64_t bytes = after->allocated_bytes - before->allocated_bytes + 65536;
+  t.Check(usage->inodes <= inodes,
+          fmt::format("{} inodes, where the store has {} more", usage->inodes, inodes - 1));
+  t.Check(usage->size_bytes <= bytes,
+          fmt::format("{} bytes, where the store takes {} more", usage->size_bytes, bytes - 65536));
 }
 
 LM_CASE(usage, of_a_change_of_one_byte_depends_on_the_definition,

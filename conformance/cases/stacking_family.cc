@@ -175,12 +175,19 @@ LM_CASE(
   family.LookAtActive("active");
   Result<std::vector<Mount>> mounts = t.api().Mounts("active");
   if (!t.Ok(mounts, "mounts")) return;
-  Result<MountedSnapshot> mounted = MountedSnapshot::Mount("active", std::move(mounts).value());
+  Result<MountedSnapshot> mounted = MountedSnapshot::Mount("active", *mounts);
   if (!t.Ok(mounted, "mounting")) return;
   t.Ok(ApplyLayer(Layer().File("second", "2").Remove("name1"), mounted->root_fd()), "writing more");
-  Result<Manifest> written = ReadManifest(mounted->root_fd());
   t.Ok(mounted->Unmount(), "unmounting");
   look_around();
+  // What is written after the last of the calls is as much part of it as what was written before.
+  mounted = MountedSnapshot::Mount("active", *mounts);
+  if (!t.Ok(mounted, "mounting again")) return;
+  t.Ok(
+      ApplyLayer(Layer().File("third", "3").Remove("first").File("top", "changed again"), mounted->root_fd()),
+      "writing last");
+  Result<Manifest> written = ReadManifest(mounted->root_fd());
+  t.Ok(mounted->Unmount(), "unmounting");
   t.Ok(t.api().Commit("done", "active"), "commit");
   Result<Manifest> kept = t.subject().ViewManifest("done");
   if (t.Ok(written, "reading") && t.Ok(kept, "viewing")) t.SameTree(*written, *kept, "what was committed");
