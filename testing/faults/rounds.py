@@ -30,7 +30,7 @@ FIRST = {
     "commit_data": ("copy_up.*size* copy_up.sparse*", "copy_up.* stacking.*"),
     "commit_entries": ("special.* stacking.names*", "metadata.* stacking.* readdir.*"),
     "commit_changes": ("stacking.* special.symlink*", "metadata.* diff.* whiteout.* copy_up.*"),
-    "prepare_copy": ("hardlink.names* xattr.user* metadata.times* copy_up.sparse*", "stacking.* metadata.*"),
+    "prepare_copy": ("hardlink.names* xattr.user* metadata.times* copy_up.sparse* lifecycle.*keys*", "stacking.* metadata.*"),
     "data": ("copy_up.*", "descriptor.* stacking.*"),
     "links": ("hardlink.*", "copy_up.* rename.*"),
     "descriptors": ("descriptor.*", "rename.* copy_up.*"),
