@@ -35,7 +35,7 @@ FIRST = {
     "links": ("hardlink.*", "copy_up.* rename.*"),
     "descriptors": ("descriptor.*", "rename.* copy_up.*"),
     "rename": ("rename.*", "whiteout.* metadata.*"),
-    "identity": ("rename.* hardlink.*", "readdir.* copy_up.*"),
+    "identity": ("identity.* rename.* hardlink.*", "readdir.* copy_up.*"),
     "directories": ("whiteout.* metadata.directory* copy_up.parent*", "rename.* readdir.* metadata.*"),
     "readdir": ("readdir.*", "stacking.* whiteout.*"),
     "lookup": ("stacking.names* special.symlinks*", "rename.* readdir.* special.* stacking.*"),
