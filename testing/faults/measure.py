@@ -234,7 +234,7 @@ def main():
     parser.add_argument("--kind", default="*", help="driver, overlay or run_time")
     parser.add_argument("--again", action="store_true", help="also what the state file knows")
     parser.add_argument("--uncaught", action="store_true", help="again, but only what was not caught")
-    parser.add_argument("--rounds", type=int, default=9, help="stop after so many of the groups of cases; see rounds.py")
+    parser.add_argument("--rounds", type=int, default=99, help="stop after so many of the groups of cases; see rounds.py")
     parser.add_argument("--backing", default="tmpfs", help="what the cases run on; a tmpfs takes a third of ext4's time")
     parser.add_argument("--whole", action="store_true", help="all cases on every fault")
     parser.add_argument("--shuffle", action="store_true", help="cases: in an order of chance; fuzz always does so")

@@ -45,8 +45,6 @@ FIRST = {
     "xattr": ("xattr.* acl.*", "copy_up.* metadata.*"),
     "special": ("special.*", "metadata.*"),
 }
-# All of stacking but its case of 128 layers, which takes as long as a hundred others.
-LIGHT_STACKING = " ".join(f"stacking.{letter}*" for letter in "bcdefghijklmnopqrstuvwxyz")
 # Heavy ones.
 LAST = ("container", "oci", "inodes", "hostile", "self_check", "diff", "stack")
 
@@ -67,6 +65,7 @@ def sources(prop):
 # calls. And cases that take as long as a hundred others, whatever their names say.
 OF_TREES = ("acl", "changes", "copy_up", "descriptor", "hardlink", "identity", "keeps", "lookup", "metadata", "readdir", "rename",
             "special", "whiteout", "xattr")
+MANY = 24
 LONG = ("lifecycle.walk_sees_more_than_a_page", "stacking.a_hundred_and_twenty_eight_layers")
 
 
@@ -88,20 +87,23 @@ def nearest(fault, cases):
 
 
 def rounds(fault, cases, known=()):
-    """Lists of patterns for --filter, which together match all of `cases`, rows of `cases --format json` by name. First
-    come `known`, the cases that caught the fault when it was measured before."""
-    again = [name for name in known if name in cases]
+    """Lists of names of cases, which together are all of `cases`, rows of `cases --format json` by name, each once. First
+    come `known`, the cases that caught the fault when it was measured before; the long ones come last."""
     order = nearest(fault, cases)
     wide = [["keeps.*", "changes.*"]] if fault.area.startswith(("commit_", "prepare_copy")) else []
     # A fault of an operation may pass for a capability that is missing.
     probed = ["capability.what_is_accepted_takes_effect"] if fault.kind == "run_time" else []
-    return ([again] if again else []) + [order[:2], order[2:12] + probed] + wide + by_area(fault.area, list(cases))
+    left, parts = sorted(cases), []
+    for globs in [list(known), order[:2], order[2:12] + probed] + wide + by_area(fault.area, list(cases)):
+        part = [case for case in left if case not in LONG and any(fnmatch.fnmatchcase(case, text) for text in globs)]
+        left = [case for case in left if case not in part]
+        # A few at a time: the next ones are not run where these catch the fault.
+        parts += [part[at:at + MANY] for at in range(0, len(part), MANY)]
+    return parts + ([left] if left else [])
 
 
 def by_area(area, cases):
-    first, second = (text.replace("stacking.*", LIGHT_STACKING).split() for text in FIRST.get(area, ("", "")))
+    """Lists of patterns: what is likeliest for the area, then all others."""
+    first, second = (text.split() for text in FIRST.get(area, ("", "")))
     areas = sorted({case.split(".")[0] for case in cases} - {text[:-2] for text in first + second if text.endswith(".*")})
-    middle = [name + ".*" for name in areas if name not in LAST]
-    last = [name + ".*" for name in areas if name in LAST]
-    matching = lambda globs: [text for text in globs if any(fnmatch.fnmatch(case, text) for case in cases)]
-    return [globs for globs in map(matching, (first, second, middle, last)) if globs]
+    return [first, second, [name + ".*" for name in areas if name not in LAST], [name + ".*" for name in areas if name in LAST]]
