@@ -58,7 +58,7 @@ def sources(prop):
     """What a case that names the property of a fault may have among its sources."""
     kind, _, number = prop.rpartition(" ")
     return {"fs": {f"properties {number}"}, "snapshotter": {f"rule {number}", f"rules {number}"},
-            "layer": {number, f"rule {number}"}}.get(kind, {prop})
+            "layer": {number, f"rule {number}"}, "peer": {number, f"peer-checks {number}"}}.get(kind, {prop})
 
 
 # Areas in which a fault of what happens on the mount, or of what a commit keeps, shows soonest; the others are about
@@ -88,14 +88,17 @@ def nearest(fault, cases):
 
 def rounds(fault, cases, known=()):
     """Lists of names of cases, which together are all of `cases`, rows of `cases --format json` by name, each once. First
-    come `known`, the cases that caught the fault when it was measured before; the long ones come last."""
+    come `known`, the cases that caught the fault when it was measured before; the long ones come last, but for those."""
     order = nearest(fault, cases)
     wide = [["keeps.*", "changes.*"]] if fault.area.startswith(("commit_", "prepare_copy")) else []
     # A fault of an operation may pass for a capability that is missing.
     probed = ["capability.what_is_accepted_takes_effect"] if fault.kind == "run_time" else []
+    # A long one that names the property is not left for last.
+    named = [case for case in LONG if sources(fault.property) & set(cases[case]["sources"])]
     left, parts = sorted(cases), []
-    for globs in [list(known), order[:2], order[2:12] + probed] + wide + by_area(fault.area, list(cases)):
-        part = [case for case in left if case not in LONG and any(fnmatch.fnmatchcase(case, text) for text in globs)]
+    for globs in [list(known), order[:2], order[2:12] + probed, named] + wide + by_area(fault.area, list(cases)):
+        part = [case for case in left if any(fnmatch.fnmatchcase(case, text) for text in globs)
+                and (case in globs or case not in LONG)]
         left = [case for case in left if case not in part]
         # A few at a time: the next ones are not run where these catch the fault.
         parts += [part[at:at + MANY] for at in range(0, len(part), MANY)]
