@@ -13,7 +13,7 @@ FIRST = {
     "labels": ("lifecycle.*label*", "lifecycle.*"),
     "commit": ("lifecycle.*commit* lifecycle.*times*", "lifecycle.*"),
     "usage": ("usage.*", "lifecycle.*"),
-    "mounts": ("lifecycle.mounts* view.*", "lifecycle.* special.* container.*"),
+    "mounts": ("lifecycle.mounts* view.* stacking.*layer*", "lifecycle.* special.* container.*"),
     "prepare": ("lifecycle.*key* lifecycle.*parent* lifecycle.failed*", "lifecycle.*"),
     "remove": ("lifecycle.*remove* lifecycle.*parent*", "lifecycle.*"),
     "walk": ("lifecycle.walk*", "lifecycle.*"),
