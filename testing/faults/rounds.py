@@ -46,7 +46,7 @@ FIRST = {
     "special": ("special.*", "metadata.*"),
 }
 # Heavy ones.
-LAST = ("container", "oci", "inodes", "hostile", "self_check", "diff", "stack")
+LAST = ("container", "oci", "inodes", "hostile", "self_check", "diff", "stack", "limits")
 
 
 def words(text):
@@ -94,7 +94,8 @@ def rounds(fault, cases, known=()):
     # A fault of an operation may pass for a capability that is missing.
     probed = ["capability.what_is_accepted_takes_effect"] if fault.kind == "run_time" else []
     # A long one that names the property is not left for last.
-    named = [case for case in LONG if sources(fault.property) & set(cases[case]["sources"])]
+    named = [case for case in cases if (case in LONG or case.startswith("limits."))
+             and sources(fault.property) & set(cases[case]["sources"])]
     left, parts = sorted(cases), []
     for globs in [list(known), order[:2], order[2:12] + probed, named] + wide + by_area(fault.area, list(cases)):
         part = [case for case in left if any(fnmatch.fnmatchcase(case, text) for text in globs)
