@@ -2,6 +2,7 @@
 // counted.
 #include <fmt/core.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -396,7 +397,7 @@ LM_CASE(usage, shrinks_with_what_is_removed,
 }
 
 LM_CASE(usage, counts_each_object_once,
-        .claim = "a symlink, a fifo, an empty file and a file with three names add one inode each",
+        .claim = "a symlink, fifo, socket, device, empty file and file with three names add one inode each",
         .source = "rule 19; CT Usage") {
   t.Given({Layer().File("base", "b")});
   MountedSnapshot* snapshot = t.PrepareOnGiven("a");
@@ -404,18 +405,23 @@ LM_CASE(usage, counts_each_object_once,
   // The directories that change are counted before; a new directory may come with a marker of the union.
   t.Ok(ApplyLayer(Layer().Dir("d").File("first", "x"), snapshot->root_fd()), "apply");
   Result<Usage> before = SettledUsage(t, *snapshot);
-  t.Ok(ApplyLayer(Layer()
-                      .Symlink("d/l", "x")
-                      .Fifo("d/p")
-                      .File("d/empty", "")
-                      .File("d/f", "x")
-                      .Link("d/g", "d/f")
-                      .Link("h", "d/f"),
-                  snapshot->root_fd()),
-       "apply");
+  Layer layer = Layer()
+                    .Symlink("d/l", "x")
+                    .Fifo("d/p")
+                    .Mknod("d/s", S_IFSOCK | 0644)
+                    .File("d/empty", "")
+                    .File("d/f", "x")
+                    .Link("d/g", "d/f")
+                    .Link("h", "d/f");
+  int64_t made = 5;
+  if (t.Has(Capability::priv_mknod)) {
+    layer.Mknod("d/c", S_IFCHR | 0600, makedev(1, 3)).Mknod("d/b", S_IFBLK | 0600, makedev(7, 0));
+    made += 2;
+  }
+  t.Ok(ApplyLayer(layer, snapshot->root_fd()), "apply");
   Result<Usage> after = SettledUsage(t, *snapshot);
   if (t.Ok(before, "usage") && t.Ok(after, "usage"))
-    t.Equal(before->inodes + 4, after->inodes, "inodes afterwards");
+    t.Equal(before->inodes + made, after->inodes, "inodes afterwards");
 }
 
 LM_CASE(usage, counts_the_blocks_that_stat_tells,
@@ -435,7 +441,7 @@ LM_CASE(usage, counts_the_blocks_that_stat_tells,
   Result<Usage> after = SettledUsage(t, *snapshot);
   if (!t.Ok(before, "usage") || !t.Ok(after, "usage")) return;
   int64_t taken = 0;
-  for (const char* path : {"f", "g", "d/h"}) {
+  for (const char* path : {"f", "g", "d", "d/h"}) {
     struct stat st = {};
     if (t.Check(fstatat(snapshot->root_fd(), path, &st, AT_SYMLINK_NOFOLLOW) == 0,
                 std::string("stat of ") + path))
