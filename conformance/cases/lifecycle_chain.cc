@@ -274,6 +274,40 @@ LM_CASE(lifecycle, one_that_is_mounted_keeps_no_other,
   if (t.Ok(before, "reading") && t.Ok(after, "reading")) t.SameTree(*before, *after, "the mounted one");
 }
 
+LM_CASE(lifecycle, cleanup_changes_no_snapshot,
+        .claim = "Cleanup leaves every snapshot as it is: kind, parent, labels, times and files",
+        .source = "rule 54; rule 16; rule 5") {
+  t.Given({Layer().File("f", "x").Dir("d").File("d/g", "y"), Layer().Remove("d/g").File("d/h", "z")});
+  MountedSnapshot* active = t.PrepareOnGiven("act");
+  if (active == nullptr) return;
+  t.Ok(ApplyLayer(Layer().File("mine", "m").Remove("f"), active->root_fd()), "a change");
+  Result<Manifest> written = ReadManifest(active->root_fd());
+  t.Ok(t.api().View("look", t.given()), "view");
+  for (const auto& [name, text] : Everything(t)) {
+    Info info;
+    info.name = name;
+    info.labels = {{"of", name}, {"io.x/long.name", "a b"}};
+    t.Ok(t.api().Update(info, {}), "labels of " + name);
+  }
+  t.Ok(t.api().Prepare("gone", t.given()), "prepare");
+  t.Ok(t.api().Remove("gone"), "remove");
+  Result<Manifest> parent_before = t.subject().ViewManifest(t.given());
+  const std::map<std::string, std::string> before = Everything(t);
+  for (int i = 0; i < 2; ++i) {
+    const Status cleanup = t.api().Cleanup();
+    t.Check(cleanup.ok() || cleanup.code() == Code::kUnimplemented, "cleanup: " + cleanup.ToString());
+  }
+  std::map<std::string, std::string> after = Everything(t);
+  for (const auto& [name, text] : before) t.Equal(text, after[name], "snapshot " + name);
+  t.Equal(before.size(), after.size(), "snapshots");
+  if (!t.Ok(active->Remount(t.api()), "unmount and mount again")) return;
+  Result<Manifest> kept = ReadManifest(active->root_fd());
+  if (t.Ok(written, "reading") && t.Ok(kept, "reading")) t.SameTree(*written, *kept, "the active snapshot");
+  Result<Manifest> parent = t.subject().ViewManifest(t.given());
+  if (t.Ok(parent_before, "view of the parent") && t.Ok(parent, "view of the parent"))
+    t.SameTree(*parent_before, *parent, "the parent");
+}
+
 LM_CASE(lifecycle, removal_goes_through_no_mount,
         .claim =
             "Remove of a snapshot with something mounted in its directory deletes nothing of what is mounted",
