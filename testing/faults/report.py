@@ -21,7 +21,8 @@ def published(path):
         if cases := re.findall(r"`([\w.]+)`", caught):
             known["cases"][name] = cases
         if found := re.fullmatch(r" ?(?:(\d+) s|not within (\d+) s) \(seed (\d+)\)", fuzz):
-            known["fuzz"][name] = {"seconds": int(found[1]) if found[1] else None, "budget": int(found[2] or 120), "seed": int(found[3])}
+            known["fuzz"][name] = {"seconds": int(found[1]) if found[1] else None, "budget": int(found[2] or 120),
+                                   "seed": int(found[3])}
     return known
 
 
