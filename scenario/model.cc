@@ -20,6 +20,8 @@ Entry ToEntry(const ModelInode& inode, const std::vector<std::string>& ignored_p
     entry.size_bytes = inode.content->size_bytes();
     entry.digest = inode.content->digest();
     entry.data_bytes = inode.content->data_bytes();
+  } else if (inode.type == FileType::kSymlink) {
+    entry.size_bytes = static_cast<int64_t>(inode.link_target.size());
   }
   for (const auto& [name, value] : inode.xattrs) {
     auto is_ignored = [&name = name](const std::string& prefix) { return name.starts_with(prefix); };

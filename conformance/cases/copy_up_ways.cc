@@ -336,12 +336,15 @@ LM_CASE(copy_up, reflink_into_a_lower_file,
   });
 }
 
-LM_CASE(copy_up, copy_file_range_from_and_to_lower_files,
-        .claim =
-            "copy_file_range reads a lower file and writes another, within one file too, and changes the "
-            "snapshot alone",
-        .source = "properties 73; properties 132") {
-  t.Given({Base()});
+LM_CASE(
+    copy_up, copy_file_range_from_and_to_lower_files,
+    .claim =
+        "copy_file_range reads a lower file and writes another, within one file too, a few bytes or many, "
+        "and changes the snapshot alone",
+    .source = "properties 73; properties 132") {
+  std::string content(1'300'000, 0);
+  for (size_t i = 0; i < content.size(); ++i) content[i] = static_cast<char>(1 + i % 251);
+  t.Given({Base().File("big", content).File("target", std::string(500'000, 't'))});
   t.When([](Ops& fs) {
     const auto copy = [&](const std::string& from, const std::string& to, off_t in, off_t out, size_t bytes) {
       fs.Do(fmt::format("copy {} bytes of {} to {}", bytes, from, to), [&](std::string& seen) {
@@ -364,6 +367,17 @@ LM_CASE(copy_up, copy_file_range_from_and_to_lower_files,
     copy("g", "g", 0, 15'000, 2000);
     fs.Checksum("g");
     fs.Checksum("new");
+    fs.Open("b", "big", O_RDONLY);
+    fs.Open("t", "target", O_RDWR);
+    // Whole pages and parts of them, to the end of the source and beyond that of the target.
+    copy("b", "t", 0, 0, 65'537);
+    copy("b", "t", 4096, 131'072, 131'072);
+    copy("b", "t", 1'000'001, 400'003, 200'000);
+    copy("b", "n", 77, 12'345, 1'200'000);
+    copy("b", "n", 1'299'000, 0, 100'000);
+    fs.Checksum("target");
+    fs.Checksum("new");
+    fs.Checksum("big");
     fs.Read("d/f");
   });
 }

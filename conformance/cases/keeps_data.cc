@@ -90,10 +90,12 @@ LM_CASE(keeps, names_with_any_byte,
 LM_CASE(keeps, names_that_look_special,
         .claim = "names that tools leave out, fold or tidy are kept, of files, directories and symlinks",
         .source = "C17; C85; C94") {
-  constexpr std::array<const char*, 36> kNames = {
-      ".hidden", "..a",   "...", "....", "-rf", "--",  "-",    "~",   "a~",   "#a#",    ".#a", "core",
-      "a.bak",   "a.swp", "CVS", ".git", "nul", "CON", "a:b",  "a,b", "a\\b", "a\\",    "a b", " a",
-      "a ",      "a\t",   "*",   "?",    "$a",  "`a`", "a\nb", "\n",  "%00",  "@eaDir", "A",   "a"};
+  constexpr std::array<const char*, 48> kNames = {
+      ".hidden", "..a",    "...",    "....",   "-rf", "--",   "-",        "~",        "a~",    "#a#",
+      ".#a",     "core",   "a.bak",  "a.swp",  "CVS", ".git", "nul",      "CON",      "a:b",   "a,b",
+      "a\\b",    "a\\",    "a b",    " a",     "a ",  "a\t",  "*",        "?",        "$a",    "`a`",
+      "a\nb",    "\n",     "%00",    "@eaDir", "A",   "a",    ".nfs01",   "a.db",     "a.ini", "a.tmp",
+      "a.new",   "a.orig", "a.lock", "a.pyc",  "a.",  "%41",  "\xc3\xa9", "e\xcc\x81"};
   Layer layer;
   layer.Dir("files")
       .Dir("directories")

@@ -2,6 +2,7 @@
 // counted.
 #include <fmt/core.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "conformance/support/case.h"
+#include "results/accounting.h"
 
 namespace layermark {
 namespace {
@@ -272,6 +274,40 @@ LM_CASE(lifecycle, one_that_is_mounted_keeps_no_other,
   if (t.Ok(before, "reading") && t.Ok(after, "reading")) t.SameTree(*before, *after, "the mounted one");
 }
 
+LM_CASE(lifecycle, cleanup_changes_no_snapshot,
+        .claim = "Cleanup leaves every snapshot as it is: kind, parent, labels, times and files",
+        .source = "rule 54; rule 16; rule 5") {
+  t.Given({Layer().File("f", "x").Dir("d").File("d/g", "y"), Layer().Remove("d/g").File("d/h", "z")});
+  MountedSnapshot* active = t.PrepareOnGiven("act");
+  if (active == nullptr) return;
+  t.Ok(ApplyLayer(Layer().File("mine", "m").Remove("f"), active->root_fd()), "a change");
+  Result<Manifest> written = ReadManifest(active->root_fd());
+  t.Ok(t.api().View("look", t.given()), "view");
+  for (const auto& [name, text] : Everything(t)) {
+    Info info;
+    info.name = name;
+    info.labels = {{"of", name}, {"io.x/long.name", "a b"}};
+    t.Ok(t.api().Update(info, {}), "labels of " + name);
+  }
+  t.Ok(t.api().Prepare("gone", t.given()), "prepare");
+  t.Ok(t.api().Remove("gone"), "remove");
+  Result<Manifest> parent_before = t.subject().ViewManifest(t.given());
+  const std::map<std::string, std::string> before = Everything(t);
+  for (int i = 0; i < 2; ++i) {
+    const Status cleanup = t.api().Cleanup();
+    t.Check(cleanup.ok() || cleanup.code() == Code::kUnimplemented, "cleanup: " + cleanup.ToString());
+  }
+  std::map<std::string, std::string> after = Everything(t);
+  for (const auto& [name, text] : before) t.Equal(text, after[name], "snapshot " + name);
+  t.Equal(before.size(), after.size(), "snapshots");
+  if (!t.Ok(active->Remount(t.api()), "unmount and mount again")) return;
+  Result<Manifest> kept = ReadManifest(active->root_fd());
+  if (t.Ok(written, "reading") && t.Ok(kept, "reading")) t.SameTree(*written, *kept, "the active snapshot");
+  Result<Manifest> parent = t.subject().ViewManifest(t.given());
+  if (t.Ok(parent_before, "view of the parent") && t.Ok(parent, "view of the parent"))
+    t.SameTree(*parent_before, *parent, "the parent");
+}
+
 LM_CASE(lifecycle, removal_goes_through_no_mount,
         .claim =
             "Remove of a snapshot with something mounted in its directory deletes nothing of what is mounted",
@@ -395,7 +431,7 @@ LM_CASE(usage, shrinks_with_what_is_removed,
 }
 
 LM_CASE(usage, counts_each_object_once,
-        .claim = "a symlink, a fifo and a file with three names add one inode each",
+        .claim = "a symlink, fifo, socket, device, empty file and file with three names add one inode each",
         .source = "rule 19; CT Usage") {
   t.Given({Layer().File("base", "b")});
   MountedSnapshot* snapshot = t.PrepareOnGiven("a");
@@ -403,13 +439,23 @@ LM_CASE(usage, counts_each_object_once,
   // The directories that change are counted before; a new directory may come with a marker of the union.
   t.Ok(ApplyLayer(Layer().Dir("d").File("first", "x"), snapshot->root_fd()), "apply");
   Result<Usage> before = SettledUsage(t, *snapshot);
-  t.Ok(
-      ApplyLayer(Layer().Symlink("d/l", "x").Fifo("d/p").File("d/f", "x").Link("d/g", "d/f").Link("h", "d/f"),
-                 snapshot->root_fd()),
-      "apply");
+  Layer layer = Layer()
+                    .Symlink("d/l", "x")
+                    .Fifo("d/p")
+                    .Mknod("d/s", S_IFSOCK | 0644)
+                    .File("d/empty", "")
+                    .File("d/f", "x")
+                    .Link("d/g", "d/f")
+                    .Link("h", "d/f");
+  int64_t made = 5;
+  if (t.Has(Capability::priv_mknod)) {
+    layer.Mknod("d/c", S_IFCHR | 0600, makedev(1, 3)).Mknod("d/b", S_IFBLK | 0600, makedev(7, 0));
+    made += 2;
+  }
+  t.Ok(ApplyLayer(layer, snapshot->root_fd()), "apply");
   Result<Usage> after = SettledUsage(t, *snapshot);
   if (t.Ok(before, "usage") && t.Ok(after, "usage"))
-    t.Equal(before->inodes + 3, after->inodes, "inodes afterwards");
+    t.Equal(before->inodes + made, after->inodes, "inodes afterwards");
 }
 
 LM_CASE(usage, counts_the_blocks_that_stat_tells,
@@ -429,7 +475,7 @@ LM_CASE(usage, counts_the_blocks_that_stat_tells,
   Result<Usage> after = SettledUsage(t, *snapshot);
   if (!t.Ok(before, "usage") || !t.Ok(after, "usage")) return;
   int64_t taken = 0;
-  for (const char* path : {"f", "g", "d/h"}) {
+  for (const char* path : {"f", "g", "d", "d/h"}) {
     struct stat st = {};
     if (t.Check(fstatat(snapshot->root_fd(), path, &st, AT_SYMLINK_NOFOLLOW) == 0,
                 std::string("stat of ") + path))
@@ -466,6 +512,29 @@ LM_CASE(usage, a_view_takes_nothing_of_its_parent,
   Result<Usage> usage = t.api().GetUsage("v");
   if (t.Ok(usage, "usage"))
     t.Check(usage->size_bytes < (1 << 20), fmt::format("{} bytes", usage->size_bytes));
+}
+
+LM_CASE(
+    usage, a_view_counts_no_more_than_making_it_took,
+    .claim = "Usage of a view counts no more than making it added to the store, so that nothing counts twice",
+    .source = "rule 7; rule 18; rule 20") {
+  Layer layer = Layer().File("big", std::string(4 << 20, 'b')).Dir("d");
+  for (int i = 0; i < 40; ++i) layer.File(fmt::format("d/f{}", i), "x");
+  t.Given({layer});
+  const SpaceOptions walk_only{.extents = false};
+  Result<SpaceCount> before = CountSpace(t.subject().root(), walk_only);
+  if (!t.Ok(t.api().View("v", t.given()), "view")) return;
+  Result<SpaceCount> after = CountSpace(t.subject().root(), walk_only);
+  Result<Usage> usage = t.api().GetUsage("v");
+  if (!t.Ok(before, "counting the store") || !t.Ok(after, "counting the store") || !t.Ok(usage, "usage"))
+    return;
+  // An empty directory of its own and its blocks may be there before the view is.
+  const int64_t inodes = after->inodes - before->inodes + 1;
+  const int64_t bytes = after->allocated_bytes - before->allocated_bytes + 65536;
+  t.Check(usage->inodes <= inodes,
+          fmt::format("{} inodes, where the store has {} more", usage->inodes, inodes - 1));
+  t.Check(usage->size_bytes <= bytes,
+          fmt::format("{} bytes, where the store takes {} more", usage->size_bytes, bytes - 65536));
 }
 
 LM_CASE(usage, of_a_change_of_one_byte_depends_on_the_definition,

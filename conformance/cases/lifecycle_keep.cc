@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "conformance/support/case.h"
@@ -109,6 +110,42 @@ LM_CASE(lifecycle, update_replaces_all_labels,
     info.labels = {};
     (void)s.Update(info, {"labels"});
     (void)s.Stat("a");
+  });
+}
+
+LM_CASE(lifecycle, update_of_every_kind_keeps_the_rest,
+        .claim = "whatever kind, parent and times the passed Info has, a snapshot of any kind keeps its own",
+        .source = "rule 13; rule 3; rule 16") {
+  t.SameAsModel([](Snapshotter& s) {
+    for (const char* name : {"base", "other"}) {
+      (void)s.Prepare("k", "");
+      (void)s.Commit(name, "k");
+    }
+    (void)s.Prepare("k", "base");
+    (void)s.Commit("done", "k");
+    (void)s.Prepare("act", "base");
+    (void)s.View("look", "base");
+    const std::pair<Kind, const char*> passed[] = {
+        {Kind::kActive, "other"}, {Kind::kView, ""}, {Kind::kCommitted, "act"}};
+    for (const char* name : {"done", "act", "look"}) {
+      for (const auto& [kind, parent] : passed) {
+        Info info;
+        info.name = name;
+        info.kind = kind;
+        info.parent = parent;
+        info.created_ns = info.updated_ns = 1'500'000'000'000'000'000;
+        info.labels = {{"passed", std::string(KindName(kind))}};
+        (void)s.Update(info, {});
+        (void)s.Update(info, {"labels.passed"});
+        (void)s.Stat(name);
+      }
+    }
+    (void)s.Walk([](const Info&) { return Status::Ok(); }, {});
+    // A parent is one still, and a view no active snapshot.
+    (void)s.Remove("base");
+    (void)s.Remove("other");
+    (void)s.Commit("from a view", "look");
+    (void)s.Prepare("on top", "done");
   });
 }
 

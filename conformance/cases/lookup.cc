@@ -261,8 +261,8 @@ LM_CASE(readdir, an_open_directory_that_is_removed,
 
 LM_CASE(readdir, types_and_numbers_of_a_merged_tree,
         .claim =
-            "in a directory merged from three layers d_type fits st_mode of each entry, listed before or "
-            "after a change",
+            "in a directory merged from three layers d_type fits st_mode and d_ino is st_ino of each entry, "
+            "listed before or after a change",
         .source = "properties 5; properties 24; ovl/017; ovl/041") {
   t.Given({Base().Fifo("p"), Layer().File("d/c", "c").Symlink("d/l", "a").Remove("d/b"),
            Layer().Remove("f").Dir("f").Remove("d/a").Fifo("d/a")});
@@ -279,8 +279,7 @@ LM_CASE(readdir, types_and_numbers_of_a_merged_tree,
         continue;
       t.Equal(static_cast<unsigned>(IFTODT(st.st_mode)), static_cast<unsigned>(entry.dirent_type),
               when + ": d_type of " + path);
-      if (t.Has(Capability::constant_inode))
-        t.Equal(st.st_ino, entry.dirent_ino, when + ": d_ino of " + path);
+      t.Equal(st.st_ino, entry.dirent_ino, when + ": d_ino of " + path);
     }
   };
   look("at first");
@@ -449,7 +448,7 @@ LM_CASE(identity, two_files_are_two,
 
 LM_CASE(identity, numbers_stay_over_the_next_mount,
         .claim = "inode numbers of lower, changed and new objects are the same after unmount and mount",
-        .source = "properties 101; ovl/017; ovl/043; fo:passthrough", .needs = {Capability::constant_inode}) {
+        .source = "properties 101; ovl/017; ovl/043; fo:passthrough") {
   t.Given({Base(), Layer().File("d/c", "c")});
   MountedSnapshot* snapshot = t.PrepareOnGiven("a");
   if (snapshot == nullptr) return;

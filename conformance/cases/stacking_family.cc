@@ -3,8 +3,11 @@
 // relatives.
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "conformance/support/case.h"
 #include "scenario/model.h"
@@ -154,33 +157,51 @@ LM_CASE(
   family.Prepare("active", "base",
                  Layer().File("first", "1").Remove("d/f").File("top", "changed").Chmod("empty", 0700));
   if (t.ended()) return;
+  std::vector<std::function<void()>> calls = {
+      [&] { (void)t.api().Stat("active"); },
+      [&] { (void)t.api().GetUsage("active"); },
+      [&] { (void)t.api().Mounts("active"); },
+      [&] { (void)t.api().Walk([](const Info&) { return Status(); }, {}); },
+      [&] {
+        Info info;
+        info.name = "active";
+        info.labels = {{"a", "b"}};
+        (void)t.api().Update(info, {});
+      },
+      [&] { (void)t.api().Prepare("active", "base"); },
+      [&] { (void)t.api().Commit("base", "active"); },
+      [&] { (void)t.api().Remove("base"); },
+      [&] { (void)t.api().Cleanup(); },
+      [&] {
+        if (t.Ok(t.api().View("view", "base"), "view")) t.Ok(t.api().Remove("view"), "removing the view");
+      },
+      [&] {
+        if (t.Ok(t.api().Prepare("sibling", "base"), "sibling"))
+          t.Ok(t.api().Remove("sibling"), "removing the sibling");
+      },
+  };
+  // One after the other, and the second time the other way round.
   const auto look_around = [&] {
-    (void)t.api().Stat("active");
-    (void)t.api().GetUsage("active");
-    (void)t.api().Mounts("active");
-    (void)t.api().Walk([](const Info&) { return Status(); }, {});
-    Info info;
-    info.name = "active";
-    info.labels = {{"a", "b"}};
-    (void)t.api().Update(info, {});
-    (void)t.api().Prepare("active", "base");
-    (void)t.api().Commit("base", "active");
-    (void)t.api().Remove("base");
-    (void)t.api().Cleanup();
-    if (t.Ok(t.api().View("view", "base"), "view")) t.Ok(t.api().Remove("view"), "removing the view");
-    if (t.Ok(t.api().Prepare("sibling", "base"), "sibling"))
-      t.Ok(t.api().Remove("sibling"), "removing the sibling");
+    for (const auto& call : calls) call();
+    std::reverse(calls.begin(), calls.end());
   };
   look_around();
   family.LookAtActive("active");
   Result<std::vector<Mount>> mounts = t.api().Mounts("active");
   if (!t.Ok(mounts, "mounts")) return;
-  Result<MountedSnapshot> mounted = MountedSnapshot::Mount("active", std::move(mounts).value());
+  Result<MountedSnapshot> mounted = MountedSnapshot::Mount("active", *mounts);
   if (!t.Ok(mounted, "mounting")) return;
   t.Ok(ApplyLayer(Layer().File("second", "2").Remove("name1"), mounted->root_fd()), "writing more");
-  Result<Manifest> written = ReadManifest(mounted->root_fd());
   t.Ok(mounted->Unmount(), "unmounting");
   look_around();
+  // What is written after the last of the calls is as much part of it as what was written before.
+  mounted = MountedSnapshot::Mount("active", *mounts);
+  if (!t.Ok(mounted, "mounting again")) return;
+  t.Ok(
+      ApplyLayer(Layer().File("third", "3").Remove("first").File("top", "changed again"), mounted->root_fd()),
+      "writing last");
+  Result<Manifest> written = ReadManifest(mounted->root_fd());
+  t.Ok(mounted->Unmount(), "unmounting");
   t.Ok(t.api().Commit("done", "active"), "commit");
   Result<Manifest> kept = t.subject().ViewManifest("done");
   if (t.Ok(written, "reading") && t.Ok(kept, "viewing")) t.SameTree(*written, *kept, "what was committed");

@@ -128,6 +128,8 @@ void Comparison::CompareEntries(const std::string& path, const Entry& expected, 
   if (expected.type == FileType::kRegular) CompareContent(path, expected, actual);
   if (expected.link_target != actual.link_target) {
     Add(path, "link_target", Printable(expected.link_target), Printable(actual.link_target));
+  } else if (expected.type == FileType::kSymlink && expected.size_bytes != actual.size_bytes) {
+    Add(path, "size", fmt::format("{}", expected.size_bytes), fmt::format("{}", actual.size_bytes));
   }
   if (expected.rdev != actual.rdev) Add(path, "rdev", DeviceText(expected.rdev), DeviceText(actual.rdev));
   if (options_.mtimes && expected.mtime_ns != actual.mtime_ns) {

@@ -59,6 +59,18 @@ TEST(Compare, AnotherTypeHidesWhatIsBelow) {
   EXPECT_EQ(Lines(SmallTree(), actual), (L{"usr: type: expected directory with 1 entry below, got symlink"}));
 }
 
+TEST(Compare, ASymlinkHasTheSizeOfItsTarget) {
+  Manifest expected;
+  Entry& link = expected.entries["l"];
+  link.type = FileType::kSymlink;
+  link.link_target = "target";
+  link.size_bytes = 6;
+  Manifest actual = expected;
+  EXPECT_TRUE(Lines(expected, actual).empty());
+  actual.entries["l"].size_bytes = 0;
+  EXPECT_EQ(Lines(expected, actual), (L{"l: size: expected 6, got 0"}));
+}
+
 TEST(Compare, RecentTimesAreEqualToEachOtherOnly) {
   Manifest expected = SmallTree();
   Manifest actual = SmallTree();

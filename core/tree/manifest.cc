@@ -66,7 +66,7 @@ void FillFromStat(const struct stat& st, Entry* entry) {
   entry->dev = st.st_dev;
   entry->ino = st.st_ino;
   entry->nlink = st.st_nlink;
-  if (S_ISREG(st.st_mode)) entry->size_bytes = st.st_size;
+  if (S_ISREG(st.st_mode) || S_ISLNK(st.st_mode)) entry->size_bytes = st.st_size;
   if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) entry->rdev = st.st_rdev;
 }
 

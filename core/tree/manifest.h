@@ -24,7 +24,7 @@ struct Entry {
   mode_t permissions = 0;  // the low 12 bits of st_mode
   uid_t uid = 0;
   gid_t gid = 0;
-  int64_t size_bytes = 0;       // regular files; 0 for the rest
+  int64_t size_bytes = 0;       // regular files and symlinks; 0 for the rest
   std::string digest;           // "sha256:<hex>" of the content of a regular file
   std::string link_target;      // symlinks
   dev_t rdev = 0;               // devices

@@ -33,7 +33,8 @@ std::string ManifestDigest(const Manifest& manifest) {
     Field(&text, entry.permissions);
     Field(&text, entry.uid);
     Field(&text, entry.gid);
-    Field(&text, entry.size_bytes);
+    Field(&text,
+          entry.type == FileType::kRegular ? entry.size_bytes : 0);  // a symlink's follows from its target
     Field(&text, entry.digest);
     Field(&text, entry.link_target);
     Field(&text, static_cast<int64_t>(entry.rdev));

@@ -44,22 +44,33 @@ def checked(labels):
 # filters -------------------------------------------------------------------------------------------------------------
 
 WORD = r'[A-Za-z][A-Za-z0-9_]*|"(?:[^"\\]|\\.)*"'
-CLAUSE = re.compile(rf'((?:{WORD})(?:\.(?:{WORD}))*)(?:(==|!=|~=)([^",\s][^,\s]*|"(?:[^"\\]|\\.)*"))?')
+BARE, QUOTED = r'[^",\s]+', r'"(?:[^"\\]|\\.)*"'
+PATTERN = r'/(?:[^/\\]|\\.)*/|\|(?:[^|\\]|\\.)*\|'  # an expression may stand between these as well
+CLAUSE = re.compile(rf'\s*((?:{WORD})(?:\.(?:{WORD}))*)\s*'
+                    rf'(?:(?:(==|!=)\s*({QUOTED}|{BARE})|(~=)\s*({QUOTED}|{PATTERN}|{BARE}))\s*)?')
 
 
 def unquoted(text):
     return re.sub(r"\\(.)", r"\1", text[1:-1]) if text.startswith('"') else text
 
 
+def expression(text):
+    try:
+        return re.compile(text[1:-1] if re.fullmatch(PATTERN, text) else unquoted(text))
+    except re.error as problem:
+        raise Refused("INVALID_ARGUMENT", f"expression {text!r}: {problem}") from None
+
+
 def parse(text):
-    """The clauses of one filter, all of which must hold: (field words, operator or None, value)."""
+    """The clauses of one filter, all of which must hold: (field words, operator or None, value or compiled expression)."""
     clauses, at = [], 0
-    while text:
+    while text.strip():
         found = CLAUSE.match(text, at)
         if not found or text[found.end():found.end() + 1] not in ("", ","):
             raise Refused("INVALID_ARGUMENT", f"filter {text!r}: cannot be read at {text[at:]!r}")
         path = [unquoted(word) for word in re.findall(WORD, found[1])]
-        clauses.append((path, found[2], unquoted(found[3] or "")))
+        operator = found[2] or found[4]
+        clauses.append((path, operator, expression(found[5]) if operator == "~=" else unquoted(found[3] or "")))
         if found.end() == len(text):
             break
         at = found.end() + 1
@@ -74,7 +85,7 @@ def holds(clause, name, record):
         return value is not None
     if operator == "!=":
         return value != wanted
-    return value is not None and (value == wanted if operator == "==" else re.search(wanted, value) is not None)
+    return value is not None and (value == wanted if operator == "==" else wanted.search(value) is not None)
 
 
 # the driver ----------------------------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ static void print_digest(int dir, const char* name, const char* path) {
 static void print_entry(int dir, const char* name, const char* path, const struct stat* st) {
   static const char kTypes[] = "?pc?d?b?f?l?s???";
   printf("%c %o %u %u %lld %lld ", kTypes[(st->st_mode & S_IFMT) >> 12], (unsigned)(st->st_mode & 07777),
-         st->st_uid, st->st_gid, S_ISREG(st->st_mode) ? (long long)st->st_size : 0LL,
+         st->st_uid, st->st_gid, S_ISREG(st->st_mode) || S_ISLNK(st->st_mode) ? (long long)st->st_size : 0LL,
          (long long)st->st_mtim.tv_sec * 1000000000LL + st->st_mtim.tv_nsec);
   if (!S_ISDIR(st->st_mode)) {
     printf("%llu:%llu ", (unsigned long long)st->st_dev, (unsigned long long)st->st_ino);
@@ -165,8 +165,8 @@ static void print_ids(void) {
   printf(" cwd %s pid %d\n", cwd, getpid());
 }
 
-/* listmount(2) where the kernel has it, so that no /proc is needed; else the lines of mountinfo. What it lists is below
-   the kernel's own hidden root, so that "/" is among it. */
+/* listmount(2) where the kernel has it, so that no /proc is needed; else the lines of mountinfo. What it
+   lists is below the kernel's own hidden root, so that "/" is among it. */
 static void count_mounts(void) {
   struct {
     uint32_t size, spare;

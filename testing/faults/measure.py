@@ -3,15 +3,17 @@
 
     measure.py cases [--only NAME,...]        runs the cases on every fault that the state file has no result for
     measure.py fuzz [--only NAME,...]         the same with fuzz, 120 s a fault
-    measure.py table                          writes docs/seeded-faults.md from the state file
+    measure.py table                          writes docs/seeded-faults.md and seeded-faults-by-case.md from the state file
 
-A case catches a fault when it has a finding on the faulty driver and none on the right one of the same kind. The areas
-of a fault's kind come first, then all others; a fault that is caught is not looked at further, so that "caught by" names
-cases and does not count them all; --whole goes on to the end. A fault counts as not caught only after the whole set. A
-case that ran out of time is run again before it counts. Everything is kept in a state file as soon as it is known:
-started again, it goes on where it was cut off. --again measures what the state file knows as well.
+A case catches a fault when it has a finding on the faulty driver and none on the right one of the same kind. Cases that
+caught it when docs/seeded-faults.md was written come first, the areas of its kind next, then all others; a fault that is
+caught is not looked at further, so that "caught by" names cases and does not count them all; --whole goes on to the end. A
+fault counts as not caught only after the whole set. A case that ran out of time is run again before it counts. Everything
+is kept in a state file as soon as it is known: started again, it goes on where it was cut off. --again measures what the
+state file knows as well.
 """
 import argparse
+import collections
 import datetime
 import fnmatch
 import glob
@@ -25,11 +27,13 @@ import sys
 import tempfile
 import time
 
+import by_case
 import report
 import rounds
 import table
 
 ROOT = os.path.realpath(os.path.join(table.HERE, "..", ".."))
+PUBLISHED = os.path.join(ROOT, "docs", "seeded-faults.md")
 FINDINGS = ("fail", "error", "timeout", "xpass")
 OWN_BACKING = "ext4"
 
@@ -40,10 +44,16 @@ class State:
 
     def __init__(self, path):
         self.path = path
-        self.data = {"baseline": {}, "cases": {}, "fuzz": {}}
+        self.data = {"baseline": {}, "cases": {}, "fuzz": {}, "ran": {}, "skipped": {}}
         if os.path.exists(path):
             with open(path, encoding="utf-8") as file:
                 self.data = json.load(file)
+
+    def count(self, rows):
+        """On how many faults each case ran, and on how many it was skipped."""
+        for case, verdict in rows.items():
+            part = self.data.setdefault("skipped" if verdict == "skip" else "ran", {})
+            part[case] = part.get(case, 0) + 1
 
     def save(self):
         with open(self.path + ".new", "w", encoding="utf-8") as file:
@@ -53,8 +63,10 @@ class State:
 
 def merged(parts):
     """The state files of several runs as one; of a fault in two of them, what was found."""
-    whole = {"cases": {}, "fuzz": {}}
+    whole = {"cases": {}, "fuzz": {}, "ran": collections.Counter(), "skipped": collections.Counter()}
     for part in parts:
+        for key in ("ran", "skipped"):
+            whole[key].update(part.get(key, {}))
         for name, entry in part["cases"].items():
             if name not in whole["cases"] or not whole["cases"][name]["caught"]:
                 whole["cases"][name] = entry
@@ -111,12 +123,12 @@ def caught(runner, state, fault, rows, backing):
 
 
 def measure_cases(runner, state, faults):
-    known = state.data["cases"]
+    known, before = state.data["cases"], report.published(PUBLISHED)["cases"]
     for fault in faults:
         if fault.name in known and not runner.options.again:
             continue
         started, found, seen = time.monotonic(), [], {}
-        parts = rounds.rounds(fault, runner.cases)
+        parts = rounds.rounds(fault, runner.cases, before.get(fault.name, ()))
         for globs in parts[:runner.options.rounds]:
             rows = runner.check(fault.kind, fault.name, globs, runner.options.backing)
             seen.update(rows)
@@ -126,10 +138,12 @@ def measure_cases(runner, state, faults):
                        or verdict == "skip" and case.split(".")[0] != "stack"]
             if skipped and not found and runner.options.backing != OWN_BACKING:
                 rows = runner.check(fault.kind, fault.name, skipped, OWN_BACKING)
+                seen.update(rows)
                 found += caught(runner, state, fault, rows, OWN_BACKING)
             if found and not runner.options.whole:
                 break
         seconds = round(time.monotonic() - started, 1)
+        state.count(seen)
         known[fault.name] = {"caught": found, "looked": len(seen), "seconds": seconds,
                              "whole": bool(found) or runner.options.rounds >= len(parts), "commit": commit()}
         state.save()
@@ -220,7 +234,7 @@ def main():
     parser.add_argument("--kind", default="*", help="driver, overlay or run_time")
     parser.add_argument("--again", action="store_true", help="also what the state file knows")
     parser.add_argument("--uncaught", action="store_true", help="again, but only what was not caught")
-    parser.add_argument("--rounds", type=int, default=9, help="stop after so many of the groups of cases; see rounds.py")
+    parser.add_argument("--rounds", type=int, default=99, help="stop after so many of the groups of cases; see rounds.py")
     parser.add_argument("--backing", default="tmpfs", help="what the cases run on; a tmpfs takes a third of ext4's time")
     parser.add_argument("--whole", action="store_true", help="all cases on every fault")
     parser.add_argument("--shuffle", action="store_true", help="cases: in an order of chance; fuzz always does so")
@@ -230,7 +244,9 @@ def main():
     rows = table.read_table()
     if options.what == "table":
         parts = [State(path).data for path in sorted(glob.glob(os.path.join(build, "seeded-faults*.json")))]
-        report.write(merged(parts), rows, os.path.join(ROOT, "docs", "seeded-faults.md"))
+        whole = merged(parts)
+        report.write(whole, rows, PUBLISHED)
+        by_case.write(whole, rows, Runner(options).cases, os.path.join(ROOT, "docs", "seeded-faults-by-case.md"))
         return
     state = State(options.state or os.path.join(build, f"seeded-faults-{options.what}.json"))
     globs = options.only.split(",") if options.only else ["*"]

@@ -13,7 +13,7 @@ FIRST = {
     "labels": ("lifecycle.*label*", "lifecycle.*"),
     "commit": ("lifecycle.*commit* lifecycle.*times*", "lifecycle.*"),
     "usage": ("usage.*", "lifecycle.*"),
-    "mounts": ("lifecycle.mounts* view.*", "lifecycle.* special.* container.*"),
+    "mounts": ("lifecycle.mounts* view.* stacking.*layer*", "lifecycle.* special.* container.*"),
     "prepare": ("lifecycle.*key* lifecycle.*parent* lifecycle.failed*", "lifecycle.*"),
     "remove": ("lifecycle.*remove* lifecycle.*parent*", "lifecycle.*"),
     "walk": ("lifecycle.walk*", "lifecycle.*"),
@@ -30,12 +30,12 @@ FIRST = {
     "commit_data": ("copy_up.*size* copy_up.sparse*", "copy_up.* stacking.*"),
     "commit_entries": ("special.* stacking.names*", "metadata.* stacking.* readdir.*"),
     "commit_changes": ("stacking.* special.symlink*", "metadata.* diff.* whiteout.* copy_up.*"),
-    "prepare_copy": ("hardlink.names* xattr.user* metadata.times* copy_up.sparse*", "stacking.* metadata.*"),
+    "prepare_copy": ("hardlink.names* xattr.user* metadata.times* copy_up.sparse* lifecycle.*keys*", "stacking.* metadata.*"),
     "data": ("copy_up.*", "descriptor.* stacking.*"),
     "links": ("hardlink.*", "copy_up.* rename.*"),
     "descriptors": ("descriptor.*", "rename.* copy_up.*"),
     "rename": ("rename.*", "whiteout.* metadata.*"),
-    "identity": ("rename.* hardlink.*", "readdir.* copy_up.*"),
+    "identity": ("identity.* rename.* hardlink.*", "readdir.* copy_up.*"),
     "directories": ("whiteout.* metadata.directory* copy_up.parent*", "rename.* readdir.* metadata.*"),
     "readdir": ("readdir.*", "stacking.* whiteout.*"),
     "lookup": ("stacking.names* special.symlinks*", "rename.* readdir.* special.* stacking.*"),
@@ -45,10 +45,8 @@ FIRST = {
     "xattr": ("xattr.* acl.*", "copy_up.* metadata.*"),
     "special": ("special.*", "metadata.*"),
 }
-# All of stacking but its case of 128 layers, which takes as long as a hundred others.
-LIGHT_STACKING = " ".join(f"stacking.{letter}*" for letter in "bcdefghijklmnopqrstuvwxyz")
 # Heavy ones.
-LAST = ("container", "oci", "inodes", "hostile", "self_check", "diff", "stack")
+LAST = ("container", "oci", "inodes", "hostile", "self_check", "diff", "stack", "limits")
 
 
 def words(text):
@@ -60,13 +58,14 @@ def sources(prop):
     """What a case that names the property of a fault may have among its sources."""
     kind, _, number = prop.rpartition(" ")
     return {"fs": {f"properties {number}"}, "snapshotter": {f"rule {number}", f"rules {number}"},
-            "layer": {number, f"rule {number}"}}.get(kind, {prop})
+            "layer": {number, f"rule {number}"}, "peer": {number, f"peer-checks {number}"}}.get(kind, {prop})
 
 
 # Areas in which a fault of what happens on the mount, or of what a commit keeps, shows soonest; the others are about
 # calls. And cases that take as long as a hundred others, whatever their names say.
 OF_TREES = ("acl", "changes", "copy_up", "descriptor", "hardlink", "identity", "keeps", "lookup", "metadata", "readdir", "rename",
             "special", "whiteout", "xattr")
+MANY = 24
 LONG = ("lifecycle.walk_sees_more_than_a_page", "stacking.a_hundred_and_twenty_eight_layers")
 
 
@@ -87,19 +86,28 @@ def nearest(fault, cases):
     return sorted(names, key=lambda name: -score(name))
 
 
-def rounds(fault, cases):
-    """Lists of patterns for --filter, which together match all of `cases`, rows of `cases --format json` by name."""
+def rounds(fault, cases, known=()):
+    """Lists of names of cases, which together are all of `cases`, rows of `cases --format json` by name, each once. First
+    come `known`, the cases that caught the fault when it was measured before; the long ones come last, but for those."""
     order = nearest(fault, cases)
     wide = [["keeps.*", "changes.*"]] if fault.area.startswith(("commit_", "prepare_copy")) else []
     # A fault of an operation may pass for a capability that is missing.
     probed = ["capability.what_is_accepted_takes_effect"] if fault.kind == "run_time" else []
-    return [order[:2], order[2:12] + probed] + wide + by_area(fault.area, list(cases))
+    # A long one that names the property is not left for last.
+    named = [case for case in cases if (case in LONG or case.startswith("limits."))
+             and sources(fault.property) & set(cases[case]["sources"])]
+    left, parts = sorted(cases), []
+    for globs in [list(known), order[:2], order[2:12] + probed, named] + wide + by_area(fault.area, list(cases)):
+        part = [case for case in left if any(fnmatch.fnmatchcase(case, text) for text in globs)
+                and (case in globs or case not in LONG)]
+        left = [case for case in left if case not in part]
+        # A few at a time: the next ones are not run where these catch the fault.
+        parts += [part[at:at + MANY] for at in range(0, len(part), MANY)]
+    return parts + ([left] if left else [])
 
 
 def by_area(area, cases):
-    first, second = (text.replace("stacking.*", LIGHT_STACKING).split() for text in FIRST.get(area, ("", "")))
+    """Lists of patterns: what is likeliest for the area, then all others."""
+    first, second = (text.split() for text in FIRST.get(area, ("", "")))
     areas = sorted({case.split(".")[0] for case in cases} - {text[:-2] for text in first + second if text.endswith(".*")})
-    middle = [name + ".*" for name in areas if name not in LAST]
-    last = [name + ".*" for name in areas if name in LAST]
-    matching = lambda globs: [text for text in globs if any(fnmatch.fnmatch(case, text) for case in cases)]
-    return [globs for globs in map(matching, (first, second, middle, last)) if globs]
+    return [first, second, [name + ".*" for name in areas if name not in LAST], [name + ".*" for name in areas if name in LAST]]

@@ -104,7 +104,10 @@ void OpenFile(fuse_req_t request, fuse_ino_t id, fuse_file_info* info) {
       }
     }
   }
-  const int fd = open(PathOf(node).c_str(), flags | O_CLOEXEC);
+  int fd = open(PathOf(node).c_str(), flags | O_CLOEXEC);
+  // A file that is append-only is opened in no other way.
+  if (fd < 0 && errno == EPERM && (info->flags & O_APPEND))
+    fd = open(PathOf(node).c_str(), flags | O_APPEND | O_CLOEXEC);
   if (fd < 0) {
     fuse_reply_err(request, errno);
     return;
