@@ -25,15 +25,23 @@ constexpr uint32_t kNotPlaced =
     FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC | FIEMAP_EXTENT_DATA_INLINE | FIEMAP_EXTENT_DATA_TAIL;
 
 using ExtentVisitor = std::function<void(const Extent&)>;
+using FileVisitor = std::function<Status(int fd, const struct stat&)>;
 
-// The extents of every regular file of a tree, each inode once.
-Status VisitExtents(const std::string& directory, const ExtentVisitor& visit) {
+// Every regular file of a tree that has blocks or data to come, each inode once.
+Status VisitFiles(const std::string& directory, const FileVisitor& visit) {
   std::set<ino_t> seen;
   return VisitTree(directory, [&](int parent, const std::string& name, const struct stat& stat) -> Status {
-    if (!S_ISREG(stat.st_mode) || stat.st_size == 0) return Status::Ok();
+    if (!S_ISREG(stat.st_mode) || (stat.st_size == 0 && stat.st_blocks == 0)) return Status::Ok();
     if (stat.st_nlink > 1 && !seen.insert(stat.st_ino).second) return Status::Ok();
     LM_ASSIGN(const Fd file, OpenAt(parent, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
-    LM_ASSIGN(const std::vector<Extent> extents, ExtentsOf(file.get()));
+    return visit(file.get(), stat);
+  });
+}
+
+// The extents of every regular file of a tree.
+Status VisitExtents(const std::string& directory, const ExtentVisitor& visit) {
+  return VisitFiles(directory, [&](int fd, const struct stat& stat) -> Status {
+    LM_ASSIGN(const std::vector<Extent> extents, ExtentsOf(fd));
     // What is preallocated behind the end comes and goes by itself.
     const uint64_t end = (static_cast<uint64_t>(stat.st_size) + 4095) / 4096 * 4096;
     for (Extent extent : extents) {
@@ -45,9 +53,8 @@ Status VisitExtents(const std::string& directory, const ExtentVisitor& visit) {
   });
 }
 
-}  // namespace
-
-Result<std::vector<Extent>> ExtentsOf(int fd) {
+// As ExtentsOf, of what `flags` (FIEMAP_FLAG_*) names.
+Result<std::vector<Extent>> ExtentsNamed(int fd, uint32_t flags) {
   std::vector<char> room(sizeof(struct fiemap) + kBatch * sizeof(struct fiemap_extent));
   auto* map = reinterpret_cast<struct fiemap*>(room.data());
   std::vector<Extent> extents;
@@ -56,6 +63,7 @@ Result<std::vector<Extent>> ExtentsOf(int fd) {
     map->fm_start = start;
     map->fm_length = FIEMAP_MAX_OFFSET - start;
     map->fm_extent_count = kBatch;
+    map->fm_flags = flags;
     if (ioctl(fd, FS_IOC_FIEMAP, map) != 0) return Status::Errno("ioctl FS_IOC_FIEMAP", "");
     bool last = map->fm_mapped_extents == 0;
     for (uint32_t i = 0; i < map->fm_mapped_extents; ++i) {
@@ -72,6 +80,23 @@ Result<std::vector<Extent>> ExtentsOf(int fd) {
     }
     if (last) return extents;
   }
+}
+
+// The blocks outside the inode that the attributes of a file take; no file shares them. None where the file
+// system does not tell.
+Result<int64_t> AttributeBytes(int fd) {
+  const Result<std::vector<Extent>> extents = ExtentsNamed(fd, FIEMAP_FLAG_XATTR);
+  if (extents.status().error_number() == EBADR) return 0;
+  LM_TRY(extents.status());
+  int64_t bytes = 0;
+  for (const Extent& extent : *extents) bytes += extent.placed ? static_cast<int64_t>(extent.length) : 0;
+  return bytes;
+}
+
+}  // namespace
+
+Result<std::vector<Extent>> ExtentsOf(int fd) {
+  return ExtentsNamed(fd, 0);
 }
 
 uint64_t Ranges::Add(uint64_t start, uint64_t length) {
@@ -112,6 +137,11 @@ Result<Usage> OwnExtents(const std::string& directory, const std::string& parent
     const bool alone = !extent.placed || !extent.shared;
     usage.size_bytes +=
         static_cast<int64_t>(alone ? extent.length : known.Add(extent.physical, extent.length));
+  }));
+  LM_TRY(VisitFiles(directory, [&](int fd, const struct stat&) -> Status {
+    LM_ASSIGN(const int64_t bytes, AttributeBytes(fd));
+    usage.size_bytes += bytes;
+    return Status::Ok();
   }));
   return usage;
 }

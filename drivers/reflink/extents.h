@@ -35,8 +35,9 @@ class Ranges {
 
 // What the tree `directory` takes beside the tree `parent` ("": none): every inode of it, and the bytes of
 // its files that no file of `parent` has, each byte on the device once. Directories, symlinks and the like
-// count their blocks. Nothing is flushed: data that waits to be written counts with its length. REQUIRES:
-// nobody changes either. Cost: three system calls per file that has data, in both trees.
+// count their blocks, and attributes of files those outside the inode (XFS tells). Nothing is flushed: data
+// that waits to be written counts with its length. REQUIRES: nobody changes either. Cost: three system calls
+// per file that has data, in both trees, and three more in the first.
 Result<Usage> OwnExtents(const std::string& directory, const std::string& parent);
 
 }  // namespace layermark::reflink
