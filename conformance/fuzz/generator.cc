@@ -50,6 +50,9 @@ class StepMaker {
       s.gid = Owner();
     }
     if (s.op == FuzzOp::kMknod && S_ISCHR(s.mode) && !r_.OneIn(4)) s.rdev = makedev(1, r_.OneIn(2) ? 3 : 7);
+    const bool device = S_ISCHR(s.mode) || S_ISBLK(s.mode);
+    if (s.op == FuzzOp::kMknod && device && r_.OneIn(3))
+      s.rdev = makedev(r_.OneIn(2) ? 233 : 300, static_cast<unsigned>(1 + r_.Below(600)));
     if ((fields & kFieldOffset) != 0) s.offset = Offset(s.op);
     if ((fields & kFieldSize) != 0) s.size = Size(s.op);
     if ((fields & kFieldTimes) != 0) {
@@ -161,13 +164,13 @@ class StepMaker {
   }
 
   int64_t Owner() {
-    static const std::vector<int64_t> owners = {-1, 0, 1000, 1001, 65534};
+    static const std::vector<int64_t> owners = {-1, 0, 1000, 1001, 65534, 70'000};
     return r_.Pick(owners);
   }
 
   int64_t Offset(FuzzOp op) {
     if ((op == FuzzOp::kFdRead || op == FuzzOp::kFdWrite) && r_.OneIn(2)) return -1;
-    static const std::vector<int64_t> offsets = {0, 0, 1, 100, 4095, 4096, 5000, 65536};
+    static const std::vector<int64_t> offsets = {0, 0, 1, 100, 4095, 4096, 5000, 65536, 70'000, 1'100'000};
     return r_.Pick(offsets);
   }
 
@@ -278,8 +281,12 @@ std::string RandomName(FuzzRandom& random) {
                                                "#0",
                                                "a\tb\"c",
                                                ".overlayfs",
-                                               "work"};
-  if (random.OneIn(60)) return std::string(255, 'L');
+                                               "work",
+                                               "a ",
+                                               ".a",
+                                               "-a",
+                                               "a~"};
+  if (random.OneIn(60)) return std::string(random.OneIn(2) ? 255 : 210 + random.Below(45), 'L');
   if (random.OneIn(400)) return std::string(256, 'M');
   if (random.OneIn(25)) return random.Pick(odd);
   return random.Pick(names);
@@ -329,9 +336,20 @@ FuzzXattr RandomXattr(FuzzRandom& random) {
 }
 
 std::string RandomData(FuzzRandom& random) {
+  // Mostly one letter for all, by which one write is told from another; else what is told apart by its place,
+  // or what a program may take for text. Sizes around those of pages, and now and then what readahead and
+  // copies cut into pieces.
   static const std::vector<size_t> sizes = {0, 1, 5, 13, 100, 4096, 5000, 20000};
-  const size_t size = random.Pick(sizes);
-  return std::string(size, static_cast<char>('A' + random.Below(26)));
+  static const std::vector<std::string> pieces = {"line\r\n", std::string("nul\0l", 5), "\xff\xfe",
+                                                  "01234567", "a b\n\n"};
+  const size_t size = random.OneIn(40)    ? 70'000
+                      : random.OneIn(200) ? kMaxFuzzData - 8 + random.Below(8)
+                                          : random.Pick(sizes);
+  if (size < 13 || !random.OneIn(4)) return std::string(size, static_cast<char>('A' + random.Below(26)));
+  const std::string& piece = random.Pick(pieces);
+  std::string data;
+  while (data.size() + piece.size() <= size) data += piece;
+  return data;
 }
 
 }  // namespace layermark

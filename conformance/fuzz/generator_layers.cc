@@ -1,4 +1,5 @@
 // The lower layers of a program: a base tree, and on it layers that add, replace, remove and make opaque.
+#include <fmt/core.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -40,14 +41,18 @@ void AddSteps(FuzzRandom& random, const OriginModel& model, Layer& layer, bool h
       return;
     case 8:
       if (there) return;
-      if (random.OneIn(3)) {
+      if (random.OneIn(6)) {
+        layer.Mknod(path, (random.OneIn(2) ? S_IFBLK : S_IFCHR) | (mode & 0777),
+                    makedev(233, static_cast<unsigned>(1 + random.Below(600))));
+      } else if (random.OneIn(3)) {
         layer.Mknod(path, S_IFCHR | (mode & 0777), makedev(1, random.OneIn(2) ? 3 : 7));
       } else {
         layer.Mknod(path, (random.OneIn(3) ? S_IFSOCK : S_IFIFO) | (mode & 0777));
       }
       return;
     case 9:
-      if (!paths.empty()) layer.Chown(random.Pick(paths), 1000, random.OneIn(2) ? 1000 : 5);
+      if (!paths.empty())
+        layer.Chown(random.Pick(paths), random.OneIn(4) ? 70'000 : 1000, random.OneIn(2) ? 1000 : 5);
       return;
     case 10:
       if (const auto files = model.Paths(random.OneIn(3) ? "directory" : "regular"); !files.empty()) {
@@ -135,6 +140,12 @@ std::vector<Layer> GenerateLayers(FuzzRandom& random, bool gentle) {
         layers.back().Add(step);
       }
     }
+  }
+  // A directory of more names than one read of a listing takes.
+  if (random.OneIn(12) && !OriginModel(layers).Exists("wide")) {
+    Layer& layer = layers[random.Below(layers.size())];
+    layer.Dir("wide");
+    for (int i = 0; i < 600; ++i) layer.File(fmt::format("wide/{}", i), "");
   }
   return layers;
 }
