@@ -55,6 +55,8 @@ int RunProgram(int argc, const char* const* argv) {
   AddCasesCommand(app, invocation);
   AddWorkloadsCommand(app, invocation);
   AddImageCommand(app, invocation);
+  AddServeCommand(app, invocation);
+  AddCleanCommand(app, invocation);
   try {
     app.parse(static_cast<int>(words.size()), words.data());
   } catch (const CLI::ParseError& e) {
