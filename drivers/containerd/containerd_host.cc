@@ -79,9 +79,9 @@ class Containerd : public Host {
   }
 
   Status MakeStore(const std::string& id) override {
-    Status made = client_->CreateNamespace(id);
-    if (!made.ok() && made.code() != Code::kAlreadyExists) return made;
     LM_ASSIGN(const std::unique_ptr<ContainerdClient> inside, ContainerdClient::Dial(In(id)));
+    Status made = inside->CreateNamespace(id);
+    if (!made.ok() && made.code() != Code::kAlreadyExists) return made;
     made = inside->CreateLease(id, kLifetime);
     return made.code() == Code::kAlreadyExists ? Status::Ok() : made;
   }
@@ -104,7 +104,7 @@ class Containerd : public Host {
       LM_TRY(Gone(inside->CreateLease(id, kLifetime)));
       LM_TRY(Gone(inside->DeleteLease(id)));
     }
-    return Gone(client_->DeleteNamespace(id));
+    return Gone(inside->DeleteNamespace(id));
   }
 
   Result<std::vector<std::string>> Stores() override {

@@ -37,6 +37,8 @@ class ContainerdClient {
 
   virtual Result<std::string> Version() = 0;  // "1.6.20"
   virtual Result<std::vector<std::string>> Namespaces() = 0;
+  // Of both the target must have a namespace, though they are about `name`: containerd announces in it what
+  // happened.
   virtual Status CreateNamespace(const std::string& name) = 0;
   // kFailedPrecondition while anything is in it.
   virtual Status DeleteNamespace(const std::string& name) = 0;
