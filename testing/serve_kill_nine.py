@@ -6,8 +6,10 @@ the store's root must belong to a record, and every record must have its directo
 list is:  testing/serve_kill_nine.py PROGRAM SERVE_LOAD --kills 200
 """
 import argparse
+import contextlib
 import os
 import random
+import sqlite3
 import subprocess
 import sys
 import time
@@ -56,17 +58,21 @@ class Killing:
         """What is wrong after a restart."""
         server = self.serve()
         listed = [line.split(" ", 2) for line in run(self.arguments.load, "list", self.socket).stdout.splitlines()]
-        stored = {name.split(".")[0] for name in os.listdir(f"{self.root}/snapshots")}
+        stored = {int(name.split(".")[0]) for name in os.listdir(f"{self.root}/snapshots")}
         server.terminate()
         if server.wait() != 0:
             return ["serve did not end well on SIGTERM"]
+        with contextlib.closing(sqlite3.connect(f"{self.root}/metadata.db")) as database:
+            recorded = dict(database.execute("SELECT id, kind FROM snapshots"))
         committed = {name for kind, name, _ in listed if kind == "committed"}
         found = [f"lost: {name}" for name in sorted(self.acknowledged - self.removed - committed)]
         names = {name for _, name, _ in listed}
         found += [f"{name} has the parent {parent}, which is gone" for _, name, parent in listed
                   if parent and parent not in names]
-        if len(stored) != len(listed):
-            found.append(f"{len(stored)} directories for {len(listed)} records")
+        found += [f"directory {number} belongs to no record" for number in sorted(stored - set(recorded))]
+        # A view may show its parent's directory instead of one of its own.
+        found += [f"{kind} snapshot {number} has no directory" for number, kind in recorded.items()
+                  if number not in stored and kind != "view"]
         return found
 
 

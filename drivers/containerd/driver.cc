@@ -39,7 +39,9 @@ Result<std::unique_ptr<Host>> HostOf(const DriverOptions& options) {
   if (!proxy.empty() && options.contains("snapshotter"))
     return InvalidArgument("snapshotter=NAME goes with address=SOCK: a proxy plug-in is one snapshotter");
   if (!proxy.empty()) return ProxyHost(proxy, deadline);
-  return ContainerdHost(address, ValueOf(options, "snapshotter", "overlayfs"), deadline);
+  const std::string snapshotter = ValueOf(options, "snapshotter", "");
+  if (snapshotter.empty()) return InvalidArgument("address=SOCK needs snapshotter=NAME, such as overlayfs");
+  return ContainerdHost(address, snapshotter, deadline);
 }
 
 // What the mounts of a snapshot with two parents say of its snapshotter.
@@ -82,7 +84,7 @@ class ContainerdDriver : public Driver {
 
   std::vector<OptionRow> options() const override {
     return {{"address", {}, "the socket of a containerd", true, "proxy"},
-            {"snapshotter", {}, "with address: which of its snapshotters; default overlayfs"},
+            {"snapshotter", {}, "which of a containerd's snapshotters, such as overlayfs", true, "proxy"},
             {"proxy", {}, "the socket of a proxy plug-in, without any containerd"},
             {"root", {}, "the directory that it keeps snapshots in, where a run could not guess it"},
             {"deadline", {}, "seconds that one call may take; default 60"}};
