@@ -4,6 +4,7 @@
 Exit status: 0 all as claimed, 1 something not, 2 it could not be tried.
 """
 import argparse
+import fnmatch
 import json
 import os
 import signal
@@ -48,6 +49,10 @@ def check(world, program, spec, kind, filters):
     return rows
 
 
+def filters_reach(case):
+    return not FILTERS or any(fnmatch.fnmatchcase(case, one) for one in FILTERS)
+
+
 def guests(socket):
     """What layermark has in a containerd."""
     listed = run("ctr", "--address", socket, "namespaces", "list", "-q").stdout.split()
@@ -70,6 +75,10 @@ def snapshotters_under_the_suite(world, program):
         socket = sockets[kind]
         check(world, program, f"containerd:address={socket},snapshotter={snapshotter}", kind, FILTERS)
         claim(not guests(socket), f"{snapshotter}: left in containerd: {guests(socket)}")
+        # A path longer than PATH_MAX ends all collection on btrfs (drivers/containerd/README.md): what is of later cases
+        # stays there.
+        if filters_reach("limits.paths_longer_than_path_max") and snapshotter == "btrfs":
+            continue
         claim(not directories(homes[kind], snapshotter), f"{snapshotter}: directories stay")
     return homes["ext4"], sockets["ext4"]
 
@@ -172,7 +181,7 @@ def main():
     if arguments.all:
         FILTERS.clear()
     try:
-        with containerd_world.World(scratch) as world:
+        with containerd_world.World(scratch, on_disk=arguments.all) as world:
             began = time.monotonic()
             for step in (snapshotters_under_the_suite, killed_runs_are_cleaned, containers_on_served_drivers,
                          served_drivers_under_the_suite):

@@ -64,10 +64,11 @@ def wait_until(what, condition, seconds=30):
 
 
 class World:
-    """Use as a context. Everything lies on a tmpfs that only this world sees."""
+    """Use as a context. Everything lies on a tmpfs that only this world sees; with `on_disk` the file systems have 32
+    GiB each in files without a name on the disk, of which they take what is written."""
 
-    def __init__(self, scratch):
-        self.path = scratch
+    def __init__(self, scratch, on_disk=False):
+        self.path, self.on_disk = scratch, on_disk
         self.children = []
 
     def __enter__(self):
@@ -81,12 +82,12 @@ class World:
 
     def file_system(self, kind, name):
         """A fresh file system, mounted; its directory."""
-        image, target = f"{self.path}/{name}.img", f"{self.path}/{name}"
-        with open(image, "wb") as f:
-            f.truncate(2 << 30)
-        run(f"mkfs.{kind}", "-q", image)
+        target = f"{self.path}/{name}"
         os.mkdir(target)
-        run("mount", "-o", "loop", image, target)
+        with tempfile.NamedTemporaryFile(dir=None if self.on_disk else self.path, prefix="layermark-") as image:
+            image.truncate(32 << 30 if self.on_disk else 2 << 30)
+            run(f"mkfs.{kind}", "-q", image.name)
+            run("mount", "-o", "loop", image.name, target)
         return target
 
     def start(self, *command, log):
