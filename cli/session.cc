@@ -306,6 +306,14 @@ class Session {
 
 }  // namespace
 
+IsolationOptions IsolationFor(const std::vector<InstanceSpec>& instances) {
+  IsolationOptions options;
+  options.slave_mounts = std::any_of(instances.begin(), instances.end(), [](const InstanceSpec& instance) {
+    return instance.driver->sees_later_mounts();
+  });
+  return options;
+}
+
 int UsageError(const std::string& message) {
   fmt::print(stderr, "layermark: {}\n", message);
   return kExitUsage;
@@ -328,11 +336,8 @@ int RunSession(const SessionPlan& plan) {
     std::filesystem::create_directories(checked->out, error);
     if (error) return UsageError(fmt::format("--out {}: {}", checked->out, error.message()));
   }
-  IsolationOptions isolation;
-  for (const InstanceSpec& instance : checked->instances) {
-    isolation.slave_mounts = isolation.slave_mounts || instance.driver->sees_later_mounts();
-  }
-  Result<int> exit = RunIsolated(isolation, [&] { return Session(plan, *checked).Run(); });
+  Result<int> exit =
+      RunIsolated(IsolationFor(checked->instances), [&] { return Session(plan, *checked).Run(); });
   if (!exit.ok()) return UsageError(exit.status());
   if (*exit > 128 && *exit != kExitInterrupted) {
     fmt::print(stderr, "layermark: the working process was killed by signal {}\n", *exit - 128);

@@ -132,7 +132,7 @@ class Containerd : public Host {
 
 Result<std::unique_ptr<Host>> ContainerdHost(const std::string& socket, const std::string& snapshotter,
                                              std::chrono::milliseconds deadline) {
-  RpcTarget target{.socket = socket, .containerd_namespace = "", .lease = "", .deadline = deadline};
+  RpcTarget target{.socket = socket, .deadline = deadline};
   LM_ASSIGN(std::unique_ptr<ContainerdClient> client, ContainerdClient::Dial(target));
   return std::unique_ptr<Host>(std::make_unique<Containerd>(target, snapshotter, std::move(client)));
 }

@@ -78,8 +78,7 @@ class Proxy : public Host {
 }  // namespace
 
 Result<std::unique_ptr<Host>> ProxyHost(const std::string& socket, std::chrono::milliseconds deadline) {
-  return std::unique_ptr<Host>(std::make_unique<Proxy>(
-      RpcTarget{.socket = socket, .containerd_namespace = "", .lease = "", .deadline = deadline}));
+  return std::unique_ptr<Host>(std::make_unique<Proxy>(RpcTarget{.socket = socket, .deadline = deadline}));
 }
 
 }  // namespace layermark

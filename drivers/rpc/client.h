@@ -17,8 +17,8 @@ namespace layermark {
 
 struct RpcTarget {
   std::string socket;                                             // absolute path of the Unix socket
-  std::string containerd_namespace;                               // sent with each call where it is not empty
-  std::string lease;                                              // likewise; what is made belongs to it
+  std::string containerd_namespace{};                             // sent with each call where it is not empty
+  std::string lease{};                                            // likewise; what is made belongs to it
   std::chrono::milliseconds deadline = std::chrono::seconds(60);  // of each call
 };
 
