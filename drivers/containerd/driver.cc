@@ -116,10 +116,10 @@ class ContainerdDriver : public Driver {
     const std::string id = NewStoreId();
     LM_TRY(HoldStoreId(id));
     Status asked = Ask(*host, id, declaration.capabilities);
-    const Status removed = host->RemoveStore(id);
+    Status removed = host->RemoveStore(id);
     ReleaseStoreId(id);
-    LM_TRY(asked);
-    LM_TRY(removed);
+    if (!asked.ok()) return asked;
+    if (!removed.ok()) return removed;
     return declaration;
   }
 

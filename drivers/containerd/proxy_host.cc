@@ -53,7 +53,7 @@ class Proxy : public Host {
         return false;
       });
     }
-    LM_TRY(first);
+    if (!first.ok()) return first;
     const Status cleaned = store->Cleanup();
     return cleaned.code() == Code::kUnimplemented ? Status::Ok() : cleaned;
   }

@@ -46,7 +46,7 @@ Result<std::optional<std::string>> ReadStoreId(const std::string& root) {
   const std::string path = fmt::format("{}/{}", root, kFile);
   Result<std::string> text = ReadFile(path);
   if (!text.ok() && text.status().code() == Code::kNotFound) return std::optional<std::string>();
-  LM_TRY(text);
+  if (!text.ok()) return text.status();
   if (!IsStoreId(*text)) return DataLoss(fmt::format("{}: holds no id of a store", path));
   return std::optional<std::string>(std::move(text).value());
 }

@@ -52,7 +52,7 @@ Status Connection::Judge(const char* operation, const ::grpc::Status& status) {
     case ::grpc::StatusCode::DEADLINE_EXCEEDED: {
       hung_ = true;
       const double seconds = std::chrono::duration<double>(target_.deadline).count();
-      const Status hung(Code::kDeadlineExceeded,
+      Status hung(Code::kDeadlineExceeded,
                         fmt::format("{}: {}: no answer after {} s", operation, target_.socket, seconds));
       NoteBreach(hung);
       return hung;
@@ -60,7 +60,7 @@ Status Connection::Judge(const char* operation, const ::grpc::Status& status) {
     case ::grpc::StatusCode::UNAVAILABLE:
     case ::grpc::StatusCode::CANCELLED:
     case ::grpc::StatusCode::RESOURCE_EXHAUSTED: {
-      const Status s = FromRpc(status, fmt::format("{}: {}", operation, target_.socket));
+      Status s = FromRpc(status, fmt::format("{}: {}", operation, target_.socket));
       // A full file system is an answer; a message that is too large is none.
       const bool answer = status.error_code() == ::grpc::StatusCode::RESOURCE_EXHAUSTED &&
                           status.error_message().find("message larger than max") == std::string::npos;

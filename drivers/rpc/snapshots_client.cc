@@ -120,7 +120,7 @@ class RemoteSnapshotter : public Snapshotter {
       }
       return reader->Finish();
     }));
-    LM_TRY(broken);
+    if (!broken.ok()) return broken;
     for (const Info& info : all) LM_TRY(callback(info));
     return Status::Ok();
   }
