@@ -309,7 +309,7 @@ class Session {
 IsolationOptions IsolationFor(const std::vector<InstanceSpec>& instances) {
   IsolationOptions options;
   options.slave_mounts = std::any_of(instances.begin(), instances.end(), [](const InstanceSpec& instance) {
-    return instance.driver->sees_later_mounts();
+    return instance.driver->behind_a_daemon();
   });
   return options;
 }

@@ -80,7 +80,7 @@ class ContainerdDriver : public Driver {
   std::string default_backing() const override { return "ext4"; }
   bool in_short_runs() const override { return false; }
   bool keeps_threads() const override { return true; }
-  bool sees_later_mounts() const override { return true; }
+  bool behind_a_daemon() const override { return true; }
 
   std::vector<OptionRow> options() const override {
     return {{"address", {}, "the socket of a containerd", true, "proxy"},
