@@ -116,8 +116,8 @@ class Driver {
   // true: opening a store, and whatever else asks the driver, starts threads that live as long as the
   // process, so that a process which is to fork workers leaves all of it to a child.
   virtual bool keeps_threads() const { return false; }
-  // true: a daemon keeps the snapshots, and not below the root that Open is given. Mounts that it makes while a
-  // run goes on must be seen, and the run's backing neither grows with them nor bounds them.
+  // true: a daemon keeps the snapshots, and not below the root that Open is given. Mounts that it makes while
+  // a run goes on must be seen, and the run's backing neither grows with them nor bounds them.
   virtual bool behind_a_daemon() const { return false; }
   // Absolute paths that the options name and that a run must still see. The default: the values that are
   // paths.

@@ -53,7 +53,7 @@ Status Connection::Judge(const char* operation, const ::grpc::Status& status) {
       hung_ = true;
       const double seconds = std::chrono::duration<double>(target_.deadline).count();
       Status hung(Code::kDeadlineExceeded,
-                        fmt::format("{}: {}: no answer after {} s", operation, target_.socket, seconds));
+                  fmt::format("{}: {}: no answer after {} s", operation, target_.socket, seconds));
       NoteBreach(hung);
       return hung;
     }
