@@ -138,7 +138,7 @@ def containers_on_served_drivers(world, program, probe):
     servers = {driver: world.serve(program, driver, f"{roots[driver]}/store", sockets[driver]) for driver in SERVED}
     containerd = world.containerd(world.file_system("ext4", "home-proxy"),
                                   [(f"layermark-{d}", s) for d, s in sockets.items()])
-    ctr = ("ctr", "--address", containerd)
+    ctr = ("ctr", "--address", containerd, "--namespace", world.namespace)
     for driver in SERVED:
         name = f"layermark-{driver}"
         run(*ctr, "images", "import", "--snapshotter", name, "--base-name", "example.org/message", archive)

@@ -3,6 +3,7 @@
 enter() runs the calling script again in a mount and a PID namespace; whatever ends it, the kernel takes processes,
 mounts and loop devices away. Nothing of the host's own containerd is touched.
 """
+import glob
 import os
 import shutil
 import subprocess
@@ -36,7 +37,8 @@ def enter():
         return os.environ[INSIDE]
     for program in ("containerd", "ctr"):
         if shutil.which(program) is None:
-            sys.exit(f"there is no {program}: apt-get install containerd")
+            print(f"there is no {program}: apt-get install containerd", file=sys.stderr)
+            sys.exit(2)
     scratch = tempfile.mkdtemp(prefix="layermark-containerd-")
     try:
         inner = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc",
@@ -69,16 +71,21 @@ class World:
 
     def __init__(self, scratch, on_disk=False):
         self.path, self.on_disk = scratch, on_disk
+        self.namespace = os.path.basename(scratch).replace("_", "0")  # for what ctr makes
         self.children = []
 
     def __enter__(self):
         run("mount", "-t", "tmpfs", "-o", "size=4g,mode=0711", "tmpfs", self.path)
+        run("mount", "-t", "tmpfs", "tmpfs", "/run")  # runtimes and shims keep their state there
         return self
 
     def __exit__(self, *_):
         for child in reversed(self.children):
             child.kill()
             child.wait()
+        # Containers of a namespace have their control groups below its name, which is left empty.
+        for group in glob.glob(f"/sys/fs/cgroup/*/{self.namespace}") + glob.glob(f"/sys/fs/cgroup/{self.namespace}"):
+            os.rmdir(group)
 
     def file_system(self, kind, name):
         """A fresh file system, mounted; its directory."""
