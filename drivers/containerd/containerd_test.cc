@@ -242,6 +242,7 @@ TEST_F(ContainerdTest, SilenceCostsOneDeadline) {
   EXPECT_EQ(store->Stat("x").status().code(), Code::kDeadlineExceeded);
   EXPECT_EQ(TakeBreach().code(), Code::kDeadlineExceeded);
   EXPECT_THAT(store->Stat("x").status().message(), HasSubstr("not called"));
+  EXPECT_THAT(driver().Forget(Proxy(), Path("a")).message(), HasSubstr("not called"));
 }
 
 TEST_F(ContainerdTest, AServerComesBackForTheSameClient) {

@@ -6,6 +6,8 @@
 #include <sys/un.h>
 
 #include <chrono>
+#include <mutex>
+#include <set>
 
 #include "drivers/breach.h"
 #include "drivers/rpc/messages.h"
@@ -14,6 +16,17 @@ namespace layermark::rpc {
 namespace {
 
 constexpr int kMaxMessageBytes = 16 << 20;
+
+// Sockets that let a call run out of time. Of the process, so that tidying up costs no second deadline.
+struct HungSockets {
+  std::mutex mutex;
+  std::set<std::string> paths;
+};
+
+HungSockets& Hung() {
+  static HungSockets hung;
+  return hung;
+}
 
 }  // namespace
 
@@ -35,7 +48,8 @@ Result<std::shared_ptr<Connection>> Connection::Dial(const RpcTarget& target) {
 }
 
 Status Connection::Ready(const char* operation) const {
-  if (!hung_) return {};
+  const std::scoped_lock lock(Hung().mutex);
+  if (!Hung().paths.contains(target_.socket)) return {};
   return {Code::kDeadlineExceeded,
           fmt::format("{}: not called: {} did not answer an earlier call", operation, target_.socket)};
 }
@@ -50,7 +64,10 @@ void Connection::Prepare(::grpc::ClientContext& context) const {
 Status Connection::Judge(const char* operation, const ::grpc::Status& status) {
   switch (status.error_code()) {
     case ::grpc::StatusCode::DEADLINE_EXCEEDED: {
-      hung_ = true;
+      {
+        const std::scoped_lock lock(Hung().mutex);
+        Hung().paths.insert(target_.socket);
+      }
       const double seconds = std::chrono::duration<double>(target_.deadline).count();
       Status hung(Code::kDeadlineExceeded,
                   fmt::format("{}: {}: no answer after {} s", operation, target_.socket, seconds));

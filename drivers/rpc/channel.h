@@ -5,9 +5,7 @@
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 
-#include <atomic>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "core/result.h"
@@ -42,7 +40,6 @@ class Connection {
 
   const RpcTarget target_;
   const std::shared_ptr<::grpc::Channel> channel_;
-  std::atomic<bool> hung_{false};
 };
 
 }  // namespace layermark::rpc

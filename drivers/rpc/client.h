@@ -24,9 +24,10 @@ struct RpcTarget {
 
 // A Snapshotter whose calls are those of containerd.services.snapshots.v1. `snapshotter` is sent in each
 // request. An answer that is none (nobody listens, no end within the deadline, a message that is not whole)
-// is noted as a breach (drivers/breach.h); after a call without end later ones fail at once. Every other
-// error is the server's own, with its code. Layers that a mount joins in one "lowerdir=" are taken apart.
-// Close ends the connection and removes nothing. Dialling succeeds whether or not somebody listens.
+// is noted as a breach (drivers/breach.h); after a call without end later ones to that socket fail at once.
+// Every other error is the server's own, with its code. Layers that a mount joins in one "lowerdir=" are
+// taken apart. Close ends the connection and removes nothing. Dialling succeeds whether or not somebody
+// listens.
 Result<std::unique_ptr<Snapshotter>> DialSnapshots(const RpcTarget& target, const std::string& snapshotter);
 
 // A containerd's other services, as far as a guest needs them.

@@ -1,7 +1,7 @@
 // A Snapshotter at the other end of a socket.
 #include <fmt/core.h>
 
-#include <mutex>
+#include <atomic>
 #include <utility>
 
 #include "drivers/breach.h"
