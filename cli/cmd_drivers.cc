@@ -106,7 +106,7 @@ int Examined(const DriversOptions& options) {
     return UsageError(
         "probing drivers needs root (mounts, loop devices, device nodes); use sudo, or drivers --list");
   }
-  Result<int> exit = RunIsolated({}, [&] {
+  Result<int> exit = RunIsolated(IsolationFor(*instances), [&] {
     std::vector<std::string> needed = {std::filesystem::current_path().string()};
     for (const InstanceSpec& instance : *instances) {
       const std::vector<std::string> named = instance.driver->NeededPaths(instance.options);

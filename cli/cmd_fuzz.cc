@@ -218,8 +218,9 @@ int RunFuzz(const FuzzPlan& plan, bool replay) {
   Result<Checked> checked = Check(plan, replay);
   if (!checked.ok()) return UsageError(checked.status());
   if (geteuid() != 0) return UsageError("fuzzing needs root: mounts, device nodes and namespaces; use sudo");
-  Result<int> exit =
-      RunIsolated({}, [&] { return replay ? ReplayInside(*checked) : FuzzInside(plan, *checked); });
+  Result<int> exit = RunIsolated(IsolationFor({checked->instance}), [&] {
+    return replay ? ReplayInside(*checked) : FuzzInside(plan, *checked);
+  });
   if (!exit.ok()) return UsageError(exit.status());
   if (*exit > 128 && *exit != kExitInterrupted) {
     fmt::print(stderr, "layermark: the working process was killed by signal {}\n", *exit - 128);

@@ -34,6 +34,8 @@ void AddCasesCommand(CLI::App& app, Invocation& invocation);
 void AddWorkloadsCommand(CLI::App& app, Invocation& invocation);
 void AddImageCommand(CLI::App& app, Invocation& invocation);
 void AddInspectCommand(CLI::App& app, Invocation& invocation);
+void AddServeCommand(CLI::App& app, Invocation& invocation);
+void AddCleanCommand(CLI::App& app, Invocation& invocation);
 
 // The run's image: --image, or the synthetic one of the profile. Opened, digests checked, names and sizes
 // checked against the bounds, so that a bad image is known before anything is run.

@@ -182,7 +182,7 @@ int RunGateSession(const GateCommand& command) {
     if (directory.empty()) continue;
     if (Status s = MakeDirs(directory); !s.ok()) return UsageError(s);
   }
-  Result<int> exit = RunIsolated({}, [&] { return Inside(command, *checked); });
+  Result<int> exit = RunIsolated(IsolationFor(checked->instances), [&] { return Inside(command, *checked); });
   if (!exit.ok()) return UsageError(exit.status());
   if (*exit > 128 && *exit != kExitInterrupted) {
     fmt::print(stderr, "layermark: the working process was killed by signal {}\n", *exit - 128);

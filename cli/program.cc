@@ -56,6 +56,8 @@ int RunProgram(int argc, const char* const* argv) {
   AddWorkloadsCommand(app, invocation);
   AddImageCommand(app, invocation);
   AddInspectCommand(app, invocation);
+  AddServeCommand(app, invocation);
+  AddCleanCommand(app, invocation);
   try {
     app.parse(static_cast<int>(words.size()), words.data());
   } catch (const CLI::ParseError& e) {

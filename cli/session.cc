@@ -116,6 +116,7 @@ class Session {
       if (plan_.conformance) exit = WorseExit(exit, Conformance());
       if (plan_.workloads) exit = WorseExit(exit, Workloads());
     }
+    Sweep();
     record_.environment.numbers["load_after"] = LoadAverage();
     record_.run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     record_.complete = !Interrupted() && exit != kExitUsage;
@@ -196,6 +197,19 @@ class Session {
                  row.verdict != Verdict::kSkip;
         });
     return WorseExit(exit, finding ? kExitFinding : kExitPass);
+  }
+
+  // What this run, or one that was killed, left with a daemon. REQUIRES: no worker is started afterwards.
+  void Sweep() {
+    for (const ExaminedInstance& e : examined_) {
+      if (!e.available) continue;
+      const auto swept = e.instance.driver->Sweep(e.instance.options);
+      if (swept.ok() || swept.status().code() == Code::kUnimplemented) continue;
+      const std::string what =
+          fmt::format("{}: what the run left there stays: {}", e.instance.name(), swept.status().ToString());
+      progress_.Note(what);
+      record_.warnings.push_back(what);
+    }
   }
 
   BenchOptions MakeBenchOptions() const {
@@ -292,6 +306,14 @@ class Session {
 
 }  // namespace
 
+IsolationOptions IsolationFor(const std::vector<InstanceSpec>& instances) {
+  IsolationOptions options;
+  options.slave_mounts = std::any_of(instances.begin(), instances.end(), [](const InstanceSpec& instance) {
+    return instance.driver->behind_a_daemon();
+  });
+  return options;
+}
+
 int UsageError(const std::string& message) {
   fmt::print(stderr, "layermark: {}\n", message);
   return kExitUsage;
@@ -314,7 +336,8 @@ int RunSession(const SessionPlan& plan) {
     std::filesystem::create_directories(checked->out, error);
     if (error) return UsageError(fmt::format("--out {}: {}", checked->out, error.message()));
   }
-  Result<int> exit = RunIsolated({}, [&] { return Session(plan, *checked).Run(); });
+  Result<int> exit =
+      RunIsolated(IsolationFor(checked->instances), [&] { return Session(plan, *checked).Run(); });
   if (!exit.ok()) return UsageError(exit.status());
   if (*exit > 128 && *exit != kExitInterrupted) {
     fmt::print(stderr, "layermark: the working process was killed by signal {}\n", *exit - 128);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/options.h"
+#include "core/sys/namespaces.h"
 
 namespace layermark {
 
@@ -25,6 +26,9 @@ struct SessionPlan {
 
 // Returns the exit status; everything a user must know was printed.
 int RunSession(const SessionPlan& plan);
+
+// The world that these instances need.
+IsolationOptions IsolationFor(const std::vector<InstanceSpec>& instances);
 
 // One line on standard error, "layermark: ...", and kExitUsage.
 int UsageError(const std::string& message);

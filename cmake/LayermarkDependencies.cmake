@@ -13,3 +13,15 @@ pkg_check_modules(LIBURING REQUIRED IMPORTED_TARGET liburing)
 if(LAYERMARK_TESTS)
   find_package(GTest REQUIRED)
 endif()
+
+# gRPC, for the driver containerd and for serve; without it they say that it is missing. The thread sanitizer sees
+# only half of a library that was built without it, so that such a build goes without.
+pkg_check_modules(GRPC IMPORTED_TARGET grpc++_unsecure protobuf)
+find_program(LAYERMARK_PROTOC protoc)
+find_program(LAYERMARK_GRPC_PLUGIN grpc_cpp_plugin)
+if(GRPC_FOUND AND LAYERMARK_PROTOC AND LAYERMARK_GRPC_PLUGIN AND NOT LAYERMARK_SANITIZE STREQUAL "thread")
+  set(grpc_there ON)
+else()
+  set(grpc_there OFF)
+endif()
+option(LAYERMARK_GRPC "build the driver containerd and the command serve with gRPC" ${grpc_there})

@@ -6,6 +6,14 @@ Result<std::vector<Mount>> Driver::StackMounts(const DriverOptions&, const Stack
   return Unimplemented(name() + ": mounts no hand-made layers");
 }
 
+Status Driver::Forget(const DriverOptions&, const std::string&) const {
+  return Status::Ok();
+}
+
+Result<std::vector<std::string>> Driver::Sweep(const DriverOptions&) const {
+  return Unimplemented(name() + ": keeps nothing outside the run");
+}
+
 Result<Declaration> Driver::Declare(const DriverOptions& options, const std::string& backing,
                                     const std::string&) const {
   Declaration declaration;
@@ -27,8 +35,10 @@ std::vector<std::string> Driver::NeededPaths(const DriverOptions& options) const
 
 std::string InstanceSpec::WhatIsMissing() const {
   for (const OptionRow& row : driver->options()) {
-    if (!row.required || options.contains(row.name)) continue;
-    return "driver " + driver->name() + " needs the option " + row.name + "=...: " + row.sentence;
+    if (!row.required || options.contains(row.name) || options.contains(row.or_else)) continue;
+    const std::string other = row.or_else.empty() ? "" : " (or " + row.or_else + "=...)";
+    return "driver " + driver->name() + " needs the option " + row.name + "=..." + other + ": " +
+           row.sentence;
   }
   return "";
 }

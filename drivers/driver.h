@@ -28,6 +28,7 @@ struct OptionRow {
   std::vector<std::string> values;  // allowed values; empty: any
   std::string sentence;             // for --help
   bool required = false;  // without it there is no instance; such a driver runs only where it is named
+  std::string or_else{};  // of a required one: another option that does in its place
 };
 
 // What one snapshot keeps on the backing file system, so that inodes can be counted beforehand:
@@ -112,6 +113,12 @@ class Driver {
   virtual std::chrono::milliseconds call_deadline(const DriverOptions&) const {
     return std::chrono::milliseconds(0);
   }
+  // true: opening a store, and whatever else asks the driver, starts threads that live as long as the
+  // process, so that a process which is to fork workers leaves all of it to a child.
+  virtual bool keeps_threads() const { return false; }
+  // true: a daemon keeps the snapshots, and not below the root that Open is given. Mounts that it makes while
+  // a run goes on must be seen, and the run's backing neither grows with them nor bounds them.
+  virtual bool behind_a_daemon() const { return false; }
   // Absolute paths that the options name and that a run must still see. The default: the values that are
   // paths.
   virtual std::vector<std::string> NeededPaths(const DriverOptions& options) const;
@@ -125,6 +132,13 @@ class Driver {
   // after a crash finds every committed snapshot.
   virtual Result<std::unique_ptr<Snapshotter>> Open(const DriverOptions& options,
                                                     const std::string& root) const = 0;
+  // Removes what the store below `root` keeps outside of it. REQUIRES: it is closed and nothing of it is
+  // mounted. Nothing is left to do where all of a store lies below its root.
+  virtual Status Forget(const DriverOptions& options, const std::string& root) const;
+  // Removes what runs left outside, of those that have ended (were killed, say), and answers what it was.
+  // Called by `layermark clean`, and at the end of a run, when no store of it is open any more.
+  // kUnimplemented: a driver that keeps nothing there.
+  virtual Result<std::vector<std::string>> Sweep(const DriverOptions& options) const;
   // The mounts of a hand-made union; kUnimplemented without the capability layer_stack.
   virtual Result<std::vector<Mount>> StackMounts(const DriverOptions& options, const StackSpec& spec) const;
 };

@@ -21,7 +21,9 @@ struct Sample {
 const Driver* WithOption(bool free_text, OptionRow& row) {
   for (const Driver* driver : AllDrivers()) {
     for (const OptionRow& option : driver->options()) {
-      if (option.values.empty() == free_text) {
+      // The instance must be whole with this option alone.
+      if (option.values.empty() == free_text &&
+          InstanceSpec{driver, {{option.name, "x"}}}.WhatIsMissing().empty()) {
         row = option;
         return driver;
       }

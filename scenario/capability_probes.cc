@@ -114,6 +114,7 @@ Result<std::vector<CapabilityVerdict>> ProbeCapabilities(const InstanceSpec& ins
   Status cleaned = snapshotter->Cleanup();
   if (removed.ok() && !cleaned.ok() && cleaned.code() != Code::kUnimplemented) removed = cleaned;
   Status closed = snapshotter->Close();
+  if (closed.ok()) closed = instance.driver->Forget(instance.options, store);
   Status gone = RemoveTree(home);
   if (!verdicts.ok()) return verdicts;
   LM_TRY(removed);

@@ -7,6 +7,7 @@
 #include "core/skip_code.h"
 #include "drivers/breach.h"
 #include "scenario/capability_probes.h"
+#include "scenario/examine_apart.h"
 #include "scenario/worker.h"
 
 namespace layermark {
@@ -70,6 +71,11 @@ BackingSpec DefaultBacking(const InstanceSpec& instance, const std::string& devi
 }
 
 ExaminedInstance Examine(const InstanceSpec& instance, const BackingSpec& backing_spec) {
+  return instance.driver->keeps_threads() ? internal::ExamineApart(instance, backing_spec)
+                                          : internal::ExamineHere(instance, backing_spec);
+}
+
+ExaminedInstance internal::ExamineHere(const InstanceSpec& instance, const BackingSpec& backing_spec) {
   ExaminedInstance examined;
   examined.instance = instance;
   examined.backing = backing_spec;

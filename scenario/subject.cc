@@ -71,9 +71,10 @@ Status Subject::Close() {
 
 Status Subject::Discard() {
   // Calls with a deadline of their own go to somebody else's program, which may hang: it is not asked to tidy
-  // up.
+  // up, snapshot by snapshot.
   if (instance_.driver->call_deadline(instance_.options).count() > 0) {
     LM_TRY(api_->Close());
+    LM_TRY(instance_.driver->Forget(instance_.options, root_));
     return RemoveTree(root_);
   }
   std::vector<Info> all;
@@ -88,6 +89,7 @@ Status Subject::Discard() {
   }
   LM_TRY(api_->Close());
   LM_TRY(walked);
+  LM_TRY(instance_.driver->Forget(instance_.options, root_));
   return RemoveTree(root_);
 }
 

@@ -149,6 +149,15 @@ def kill_run(program, arguments, delay, scratch):
     return when, world.settle()
 
 
+def is_daemon(pid):
+    """Whether it serves a mount, and is not asked for its version."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as f:
+            return b"lowerdir=" in f.read()
+    except OSError:
+        return False
+
+
 def kill_daemon(program, arguments, delay, scratch):
     mark = uuid.uuid4().hex
     world = World(scratch, mark)
@@ -157,7 +166,7 @@ def kill_daemon(program, arguments, delay, scratch):
     killed = 0
     while process.poll() is None and killed == 0:
         for pid, comm in marked(mark).items():
-            if comm.startswith("fuse-overlayfs"):
+            if comm.startswith("fuse-overlayfs") and is_daemon(pid):
                 os.kill(pid, signal.SIGKILL)
                 killed += 1
                 break

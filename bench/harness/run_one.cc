@@ -87,6 +87,28 @@ std::optional<OperationCount> CountFrom(const json& object) {
   return count;
 }
 
+// What is counted on the run's backing says nothing where the snapshots lie elsewhere.
+void LeaveOutSpace(Outcome& outcome) {
+  constexpr const char* kWhy = "a daemon keeps the snapshots, and not on the run's backing";
+  for (const Metric metric :
+       {Metric::pool_bytes, Metric::allocated_bytes, Metric::inodes, Metric::whiteouts, Metric::logical_bytes,
+        Metric::own_bytes, Metric::shared_bytes, Metric::moved_bytes, Metric::leaked_inodes}) {
+    if (outcome.figures.erase(metric) > 0)
+      outcome.counts.push_back({metric, "driver", {}, Row(metric).exact, {}, kWhy});
+  }
+  for (OperationCount& count : outcome.counts) {
+    const bool of_backing = count.metric == Metric::inodes_left || count.metric == Metric::whiteouts_left ||
+                            count.metric == Metric::stored_left_bytes ||
+                            count.metric == Metric::copied_bytes ||
+                            count.metric == Metric::allocated_left_bytes || count.metric == Metric::flushes ||
+                            count.metric == Metric::device_bytes;
+    if (!of_backing || count.side != "driver" || !count.value) continue;
+    count.value.reset();
+    count.breakdown.clear();
+    count.reason = kWhy;
+  }
+}
+
 Status RunSteps(const ExaminedInstance& instance, const WorkloadChoice& choice, const BenchOptions& options,
                 const PairPlan& plan, Outcome& outcome) {
   const WorkloadInfo& info = choice.entry->info;
@@ -131,6 +153,7 @@ Status RunSteps(const ExaminedInstance& instance, const WorkloadChoice& choice, 
     }
     LM_TRY(workload->TearDown().WithContext("tear-down"));
   }
+  if (instance.instance.driver->behind_a_daemon()) LeaveOutSpace(outcome);
   return backing.Close();
 }
 

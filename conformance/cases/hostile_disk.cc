@@ -463,6 +463,8 @@ LM_CASE(
     .deadline_seconds = 120, .kernel_log = {"BTRFS"}) {
   if (t.backing().file_system() != "btrfs")
     return t.Skip("not_applicable", "quota groups are btrfs': run with --backing btrfs");
+  if (t.instance().driver->behind_a_daemon())
+    return t.Skip("not_applicable", "a daemon keeps the snapshots, and not on the run's backing");
   if (!FindProgram("btrfs")) return t.Skip("tool_missing", "btrfs of btrfs-progs is not installed");
   BackingSpec spec;
   spec.kind = "btrfs";

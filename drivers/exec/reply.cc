@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "drivers/exec/timestamp.h"
+#include "drivers/support/layer_options.h"
 
 namespace layermark {
 namespace {
@@ -136,23 +137,6 @@ std::vector<std::string> Strings(Fields& fields, const char* name) {
     }
   }
   return strings;
-}
-
-// One element for each layer, as Mount has it.
-std::vector<std::string> TakeLayersApart(const std::string& type, const std::vector<std::string>& options) {
-  if (type != "overlay" && !type.starts_with("fuse.") && !type.starts_with("fuse3.")) return options;
-  constexpr std::string_view kLower = "lowerdir=";
-  std::vector<std::string> apart;
-  for (const std::string& option : options) {
-    if (!option.starts_with(kLower)) {
-      apart.push_back(option);
-      continue;
-    }
-    for (const std::string& layer : SplitLayerList(std::string_view(option).substr(kLower.size()))) {
-      apart.push_back(std::string(kLower) + layer);
-    }
-  }
-  return apart;
 }
 
 std::vector<Mount> ReadMounts(Fields& reply) {

@@ -2,6 +2,7 @@
 
 #include <regex.h>
 
+#include <algorithm>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -198,6 +199,11 @@ bool Filter::Matches(const Info& info) const {
   return true;
 }
 
+bool Filter::Asks(std::string_view field) const {
+  return std::any_of(clauses_.begin(), clauses_.end(),
+                     [&](const auto& clause) { return clause->field.front() == field; });
+}
+
 Result<FilterSet> FilterSet::Parse(const std::vector<std::string>& texts) {
   FilterSet set;
   for (const std::string& text : texts) {
@@ -213,6 +219,11 @@ bool FilterSet::Matches(const Info& info) const {
     if (filter.Matches(info)) return true;
   }
   return false;
+}
+
+bool FilterSet::Asks(std::string_view field) const {
+  return std::any_of(filters_.begin(), filters_.end(),
+                     [&](const Filter& filter) { return filter.Asks(field); });
 }
 
 }  // namespace layermark

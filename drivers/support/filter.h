@@ -14,6 +14,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/result.h"
@@ -26,6 +27,8 @@ class Filter {
   // kInvalidArgument names the filter and what is wrong with it.
   static Result<Filter> Parse(const std::string& text);
   bool Matches(const Info& info) const;
+  // Whether a clause is about this field: "name", "parent", "kind", "labels".
+  bool Asks(std::string_view field) const;
 
  private:
   struct Clause;
@@ -37,6 +40,7 @@ class FilterSet {
  public:
   static Result<FilterSet> Parse(const std::vector<std::string>& texts);
   bool Matches(const Info& info) const;
+  bool Asks(std::string_view field) const;
 
  private:
   std::vector<Filter> filters_;

@@ -1,0 +1,1 @@
+target_link_libraries(driver_containerd PUBLIC layermark_rpc)
