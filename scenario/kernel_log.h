@@ -2,8 +2,8 @@
 //
 // Reads /dev/kmsg without blocking and without taking messages from other readers. Only the kernel's own
 // messages count (a user-space line that says WARNING does not), and of those that name a loop device only
-// those about a device of this program: other tests run on the machine too. Threads: one at a time; each reader
-// has its own position.
+// those about a device of this program: other tests run on the machine too. Threads: one at a time; each
+// reader has its own position.
 #ifndef LAYERMARK_SCENARIO_KERNEL_LOG_H_
 #define LAYERMARK_SCENARIO_KERNEL_LOG_H_
 
@@ -39,8 +39,9 @@ class KernelLog {
   // NewProblems.
   void Collect();
   // The problems logged since the last call (or since opening), in order, without those that hold one of
-  // `allowed` and those about loop devices of which none was ours in that time; a change of the kernel's taint is one of them ("taint changed from 0 to 512"). Empty: all is
-  // well. Messages that the ring buffer lost are named as one problem, because they may have been any.
+  // `allowed` and those about loop devices of which none was ours in that time; a change of the kernel's
+  // taint is one of them ("taint changed from 0 to 512"). Empty: all is well. Messages that the ring buffer
+  // lost are named as one problem, because they may have been any.
   Result<std::vector<std::string>> NewProblems(const std::vector<std::string>& allowed = {});
 
  private:

@@ -45,7 +45,8 @@ class StackUnpack : public FixtureWorkload {
     LM_ASSIGN(const Manifest shown, fixture().subject().ViewManifest(top));
     int64_t logical = 0;
     for (const auto& [path, entry] : shown.entries) {
-      if (entry.link_group.empty() || entry.link_group == path) logical += entry.size_bytes;
+      const bool counts = entry.link_group.empty() || entry.link_group == path;
+      if (entry.type == FileType::kRegular && counts) logical += entry.size_bytes;
     }
     Figures figures = {{Metric::pool_bytes, static_cast<double>(after.used_bytes - before.used_bytes)},
                        {Metric::allocated_bytes, static_cast<double>(space.allocated_bytes)},

@@ -38,8 +38,8 @@ struct FuzzResult {
   Coverage coverage;
   std::map<std::string, int64_t> accepted;  // signature -> how often, with its cause
   std::vector<FuzzFinding> findings;
-  UnionMount mount;  // how the driver's mounts are made without it, for C programs
-  bool ordinary = false;      // the driver's mounts are bind mounts of directories
+  UnionMount mount;       // how the driver's mounts are made without it, for C programs
+  bool ordinary = false;  // the driver's mounts are bind mounts of directories
   bool interrupted = false;
 };
 
