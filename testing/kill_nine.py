@@ -189,6 +189,8 @@ def chosen(text, runs):
     for part in filter(None, text.split(",")):
         first, _, last = part.partition("-")
         numbers += range(int(first), int(last or first) + 1)
+    if text and not numbers or any(number >= runs for number in numbers):
+        raise ValueError(text)
     return numbers
 
 
@@ -213,7 +215,7 @@ def main():
     try:
         moments = chosen(options.moments, options.runs)
     except ValueError:
-        parser.error(f"--moments: not a list of numbers: {options.moments}")
+        parser.error(f"--moments: not numbers below --runs: {options.moments}")
     scratch = tempfile.mkdtemp(prefix="kill-nine.")
     os.mkdir(temporary(scratch))
     failures = 0

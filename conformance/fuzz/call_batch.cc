@@ -12,6 +12,13 @@ using Clock = std::chrono::steady_clock;
 
 constexpr size_t kCalls = 60;  // of one program
 constexpr double kShrinkSeconds = 10;
+constexpr double kProgramSeconds =
+    40;  // a worker has a deadline: a batch, a program, shrinking, and one more
+
+// How long a chain the driver is to take, with the snapshot on top.
+size_t MostLayers(const ExaminedInstance& instance) {
+  return instance.Has(Capability::layers_500) ? 130 : instance.Has(Capability::layers_128) ? 120 : 20;
+}
 
 // What a call may do without.
 bool IsOptional(const std::string& key) {
@@ -24,7 +31,7 @@ Result<FuzzFinding> Small(const ExaminedInstance& instance, Backing& backing, Fu
   LM_ASSIGN(CallProgram best, ParseCallProgram(finding.calls));
   const auto shows = [&](const CallProgram& smaller) -> Result<bool> {
     if (std::chrono::duration<double>(Clock::now() - began).count() > kShrinkSeconds) return false;
-    LM_ASSIGN(std::optional<FuzzFinding> found, RunCalls(instance, backing, smaller));
+    LM_ASSIGN(std::optional<FuzzFinding> found, RunCalls(instance, backing, smaller, kProgramSeconds));
     if (!found || found->signature.ToText() != finding.signature.ToText()) return false;
     finding.detail = found->detail;
     finding.calls = found->calls;
@@ -70,8 +77,9 @@ Status RunCallBatch(const ExaminedInstance& instance, Backing& backing, const Fu
   while (std::chrono::duration<double>(Clock::now() - began).count() < seconds) {
     const uint64_t index = state.next_calls++;
     FuzzRandom random(DeriveSeed(options.seed, index, "calls"));
-    const CallProgram program = GenerateCalls(random, kCalls, instance.Has(Capability::rebase), index);
-    LM_ASSIGN(std::optional<FuzzFinding> found, RunCalls(instance, backing, program));
+    const CallProgram program =
+        GenerateCalls(random, kCalls, instance.Has(Capability::rebase), index, MostLayers(instance));
+    LM_ASSIGN(std::optional<FuzzFinding> found, RunCalls(instance, backing, program, kProgramSeconds));
     state.result.calls += static_cast<int64_t>(found ? found->steps() : program.size());
     for (const SnapshotCall& call : program) state.result.coverage.Called(call.verb, "any");
     if (!found || state.known.contains(found->signature.ToText())) continue;

@@ -30,6 +30,7 @@ class CallMaker {
         Layer layer;
         layer.File(fmt::format("f{}", i), fmt::format("layer {}", i));
         layer.File("every", fmt::format("layer {}", i));
+        if (i % 9 == 0 && i >= 9) layer.Remove(fmt::format("f{}", i - 9));
         Fill("key", layer);
       }
       parent = fmt::format("layer{}", i);
@@ -293,9 +294,9 @@ class CallMaker {
 
 }  // namespace
 
-CallProgram GenerateCalls(FuzzRandom& random, size_t count, bool rebase, uint64_t index) {
+CallProgram GenerateCalls(FuzzRandom& random, size_t count, bool rebase, uint64_t index, size_t most_layers) {
   CallMaker maker(random, rebase);
-  if (index % 8 == 5) return maker.Chain(index % 16 == 5 ? 130 : 20);
+  if (index % 8 == 5) return maker.Chain(index % 16 == 5 ? most_layers : std::min<size_t>(most_layers, 20));
   if (index % 8 == 6) return maker.Wide(1500);
   return maker.Make(count);
 }

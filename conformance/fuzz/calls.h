@@ -48,14 +48,14 @@ std::string ToText(const CallProgram& program);
 // kInvalidArgument names line and fault. Bounded: at most 10000 calls.
 Result<CallProgram> ParseCallProgram(std::string_view text);
 
-// `rebase`: with commits that give a parent. Every eighth program by `index` is a long chain of layers
-// instead, or one of directories of many entries.
-CallProgram GenerateCalls(FuzzRandom& random, size_t count, bool rebase, uint64_t index);
+// `rebase`: with commits that give a parent. Of eight programs by `index` one is a chain of layers instead,
+// now and then of `most_layers`, and one a directory of many entries.
+CallProgram GenerateCalls(FuzzRandom& random, size_t count, bool rebase, uint64_t index, size_t most_layers);
 
 // The first call that the driver answers otherwise than the model, as a finding with the calls up to there.
-// A fresh store is made and taken away.
+// A fresh store is made and taken away. After `seconds` no further call is made.
 Result<std::optional<FuzzFinding>> RunCalls(const ExaminedInstance& instance, Backing& backing,
-                                            const CallProgram& program);
+                                            const CallProgram& program, double seconds = 60);
 
 }  // namespace layermark
 

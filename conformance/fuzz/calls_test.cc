@@ -9,7 +9,8 @@ TEST(FuzzCalls, TextAndBack) {
   FuzzRandom random(7);
   CallProgram program;
   for (uint64_t index = 0; index < 8; ++index) {
-    for (SnapshotCall& call : GenerateCalls(random, 100, true, index)) program.push_back(std::move(call));
+    for (SnapshotCall& call : GenerateCalls(random, 100, true, index, 130))
+      program.push_back(std::move(call));
   }
   const std::string text = "# a comment\n" + ToText(program);
   EXPECT_TRUE(IsCallProgram(text));

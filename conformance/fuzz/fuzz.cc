@@ -109,6 +109,7 @@ class Session {
     WorkerJob job;
     job.deadline = kDeadline + instance_.instance.driver->call_deadline(instance_.instance.options);
     const bool calls = MakesCalls(jobs_++);
+    calls_ = calls;
     job.body = [this, seconds, calls] {
       const Status s = calls ? RunCallBatch(instance_, backing_, options_, seconds, state_)
                              : RunBatch(instance_, backing_, options_, seconds, journal_, state_);
@@ -121,6 +122,11 @@ class Session {
     const size_t before = state_.result.findings.size();
     if (answer.text.starts_with("error ")) return Internal(answer.text.substr(6));
     *died = !answer.status.success() || !DecodeState(answer.text, state_).ok();
+    // What calls it was at stands in no journal: on with the next program, unless workers only die.
+    if (*died && calls_) {
+      ++state_.next_calls;
+      return Status::Ok();
+    }
     if (*died) {
       state_.next_index = journal_.index() + 1;
       if (answer.status.timed_out && journal_.IdleSeconds() < kHangSeconds) return Status::Ok();
@@ -152,6 +158,7 @@ class Session {
   FuzzState state_;
   double told_ = 0;
   int64_t jobs_ = 0;
+  bool calls_ = false;  // the last of them makes calls of the contract
 };
 
 }  // namespace

@@ -52,7 +52,7 @@ class StepMaker {
     if (s.op == FuzzOp::kMknod && S_ISCHR(s.mode) && !r_.OneIn(4)) s.rdev = makedev(1, r_.OneIn(2) ? 3 : 7);
     const bool device = S_ISCHR(s.mode) || S_ISBLK(s.mode);
     if (s.op == FuzzOp::kMknod && device && r_.OneIn(3))
-      s.rdev = makedev(r_.OneIn(2) ? 233 : 300, static_cast<unsigned>(1 + r_.Below(600)));
+      s.rdev = makedev(r_.OneIn(2) ? 301 : 300, static_cast<unsigned>(1 + r_.Below(600)));
     if ((fields & kFieldOffset) != 0) s.offset = Offset(s.op);
     if ((fields & kFieldSize) != 0) s.size = Size(s.op);
     if ((fields & kFieldTimes) != 0) {

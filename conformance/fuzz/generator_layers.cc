@@ -43,7 +43,7 @@ void AddSteps(FuzzRandom& random, const OriginModel& model, Layer& layer, bool h
       if (there) return;
       if (random.OneIn(6)) {
         layer.Mknod(path, (random.OneIn(2) ? S_IFBLK : S_IFCHR) | (mode & 0777),
-                    makedev(233, static_cast<unsigned>(1 + random.Below(600))));
+                    makedev(301, static_cast<unsigned>(1 + random.Below(600))));
       } else if (random.OneIn(3)) {
         layer.Mknod(path, S_IFCHR | (mode & 0777), makedev(1, random.OneIn(2) ? 3 : 7));
       } else {

@@ -260,9 +260,9 @@ class TreeMaker {
     static const std::vector<Kind> kinds = {{S_IFIFO, 0, FileType::kFifo},
                                             {S_IFSOCK, 0, FileType::kSocket},
                                             {S_IFCHR, makedev(1, 3), FileType::kCharDevice},
-                                            {S_IFCHR, makedev(233, 300), FileType::kCharDevice},
+                                            {S_IFCHR, makedev(301, 300), FileType::kCharDevice},
                                             {S_IFCHR, makedev(300, 70'000), FileType::kCharDevice},
-                                            {S_IFBLK, makedev(233, 1), FileType::kBlockDevice},
+                                            {S_IFBLK, makedev(301, 1), FileType::kBlockDevice},
                                             {S_IFBLK, makedev(300, 513), FileType::kBlockDevice}};
     const Kind& kind = r_.Pick(kinds);
     // The same name with other numbers: what a comparison of types alone misses.

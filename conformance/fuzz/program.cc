@@ -53,8 +53,8 @@ bool StaysInside(const std::string& path, bool may_be_empty) {
   return true;
 }
 
-// Majors of which no driver has any: below those that are handed out (234 to 254, 384 to 511), and between.
-constexpr unsigned kUnusedMajors[] = {233, 300};
+// Majors of which no driver has any: between those that are fixed and those that are handed out (384 to 511).
+constexpr unsigned kUnusedMajors[] = {300, 301};
 
 // Nodes that do nothing when they are opened, read or written.
 bool IsHarmless(mode_t mode, dev_t rdev) {
@@ -204,7 +204,7 @@ Status CheckFuzzStep(const FuzzStep& s) {
     return bad("offset or size out of range");
   if (s.op == FuzzOp::kMknod && !IsHarmless(s.mode, s.rdev)) {
     return bad(
-        "only fifos, sockets, regular files and the devices 0:0, 1:3, 1:5, 1:7, 233:N and 300:N may be made");
+        "only fifos, sockets, regular files and the devices 0:0, 1:3, 1:5, 1:7, 300:N and 301:N may be made");
   }
   return Status::Ok();
 }
@@ -220,7 +220,7 @@ Status CheckLayerStep(const Step& s) {
   }
   if (s.op == StepOp::kMknod && !IsHarmless(s.mode, s.rdev)) {
     return InvalidArgument(
-        "layer: only fifos, sockets and the devices 0:0, 1:3, 1:5, 1:7, 233:N and 300:N may be made");
+        "layer: only fifos, sockets and the devices 0:0, 1:3, 1:5, 1:7, 300:N and 301:N may be made");
   }
   return Status::Ok();
 }

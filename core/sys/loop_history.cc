@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <atomic>
 
 namespace layermark {
@@ -68,10 +69,12 @@ bool LoopHistory::WasOurs(int number) const {
 void LoopHistory::Forget() {
   const Table* table = SharedTable();
   if (table == nullptr) return;
-  since_ = table->last;
+  // The newest entry that stands, not the last number given out: that one's entry may be on its way.
+  since_ = 0;
   held_.clear();
   for (int number = 0; number < kNumbers; ++number) {
     const Entry& entry = table->entries[number];
+    since_ = std::max<uint64_t>(since_, entry.order);
     if (entry.order != 0 && IsBound(number, entry)) held_.insert(number);
   }
 }

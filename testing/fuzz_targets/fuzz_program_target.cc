@@ -39,7 +39,7 @@ std::string EveryCall() {
   return "layermark-calls 1\n"
          "prepare key=\"a b\" parent=\"\" label=\"k=v\" label=\"l=\"\n"
          "fill key=\"a b\" mounts=\"given\" step=\"file path=\\\"f\\\" data=\\\"ab\\\"*40 mode=0644\" "
-         "step=\"mknod path=\\\"d\\\" mode=020600 rdev=233:300\"\n"
+         "step=\"mknod path=\\\"d\\\" mode=020600 rdev=301:300\"\n"
          "look key=\"a b\"\nmounts key=\"a b\"\nusage key=\"a b\"\n"
          "commit name=\"\\303\\274\" key=\"a b\" label=\"m=n\" rebase=\"\"\n"
          "view key=\"v\" parent=\"\\303\\274\"\nstat key=\"v\"\n"
