@@ -34,7 +34,12 @@ struct ExaminedInstance {
   CapabilitySet declared;
   bool complete = true;       // the declaration is; otherwise what probes true beyond it counts as well
   std::string inode_formula;  // its explanation
-  CapabilitySet probed;       // what a probe found to work, and what is declared without a probe
+  // Whether programs that this one did not fork act for it (a daemon, a program per call): what they bind is
+  // not known to be ours.
+  bool acts_elsewhere() const {
+    return instance.driver->behind_a_daemon() || instance.driver->call_deadline(instance.options).count() > 0;
+  }
+  CapabilitySet probed;  // what a probe found to work, and what is declared without a probe
   std::map<Capability, std::string> missing;  // why a probed capability is not there: call and errno
 
   Place place() const;

@@ -125,7 +125,8 @@ void KernelLog::Collect() {
   (void)ReadOn();
 }
 
-Result<std::vector<std::string>> KernelLog::NewProblems(const std::vector<std::string>& allowed) {
+Result<std::vector<std::string>> KernelLog::NewProblems(const std::vector<std::string>& allowed,
+                                                        bool all_devices) {
   LM_TRY(ReadOn());
   LM_ASSIGN(uint64_t taint, ReadTaint(taint_file_));
   if (taint != taint_) {
@@ -138,7 +139,7 @@ Result<std::vector<std::string>> KernelLog::NewProblems(const std::vector<std::s
     const std::vector<int> devices = LoopDevicesIn(text);
     return std::any_of(allowed.begin(), allowed.end(),
                        [&](const std::string& part) { return text.find(part) != std::string::npos; }) ||
-           (!devices.empty() &&
+           (!all_devices && !devices.empty() &&
             std::none_of(devices.begin(), devices.end(), [&](int number) { return loops_.WasOurs(number); }));
   });
   loops_.Forget();

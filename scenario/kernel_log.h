@@ -38,11 +38,13 @@ class KernelLog {
   // messages (each mount of EROFS is one) does not overrun the kernel's buffer. A failure is left to
   // NewProblems.
   void Collect();
-  // The problems logged since the last call (or since opening), in order, without those that hold one of
-  // `allowed` and those about loop devices of which none was ours in that time; a change of the kernel's
+  // `all_devices`: with those about devices of others too, for what programs that we did not fork may have
+  // bound. The problems logged since the last call (or since opening), in order, without those that hold one
+  // of `allowed` and those about loop devices of which none was ours in that time; a change of the kernel's
   // taint is one of them ("taint changed from 0 to 512"). Empty: all is well. Messages that the ring buffer
   // lost are named as one problem, because they may have been any.
-  Result<std::vector<std::string>> NewProblems(const std::vector<std::string>& allowed = {});
+  Result<std::vector<std::string>> NewProblems(const std::vector<std::string>& allowed = {},
+                                               bool all_devices = false);
 
  private:
   // Reads to the end of the log; problems go to collected_.

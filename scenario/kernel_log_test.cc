@@ -71,6 +71,8 @@ TEST_F(KernelLogTest, LeavesOutTheLoopDevicesOfOthers) {
   Say(ours);
   Say(both);
   EXPECT_EQ(Problems().size(), 2u);
+  Say(theirs);
+  EXPECT_EQ(log_->NewProblems({}, true)->size(), 1u);  // somebody who acts for us may have bound it
   // It is bound to that file no more.
   Say(ours);
   EXPECT_EQ(Problems(), Texts{});

@@ -95,8 +95,8 @@ OneAnswer NoTimeLeft() {
 }
 
 // What the kernel complains about while a workload runs makes its answer a wrong one, and its times void.
-void JudgeByKernelLog(KernelLog& log, OneAnswer& answer) {
-  const Result<std::vector<std::string>> problems = log.NewProblems();
+void JudgeByKernelLog(KernelLog& log, const ExaminedInstance& instance, OneAnswer& answer) {
+  const Result<std::vector<std::string>> problems = log.NewProblems({}, instance.acts_elsewhere());
   if (!problems.ok() || problems->empty()) return;
   std::string reason = "kernel log: " + problems->front();
   if (problems->size() > 1) reason += fmt::format(" (and {} more)", problems->size() - 1);
@@ -147,7 +147,7 @@ Status RunWorkloads(const std::vector<ExaminedInstance>& instances,
         if (log.ok()) log->Collect();
       };
       OneAnswer answer = time_is_up ? NoTimeLeft() : RunInWorker(instance, choice, options, plan, collect);
-      if (log.ok() && answer.seconds > 0) JudgeByKernelLog(*log, answer);
+      if (log.ok() && answer.seconds > 0) JudgeByKernelLog(*log, instance, answer);
       if (answer.verdict == WorkloadVerdict::kWrong)
         progress.Note(fmt::format("wrong: {}: {}", what, answer.reason));
       if (answer.failed) {

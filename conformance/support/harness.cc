@@ -210,7 +210,7 @@ void AttributeKernelProblems(const ExaminedInstance& instance, const std::vector
     std::vector<ConformanceRow> again(1, rows[base + index]);
     const std::vector<const Case*> one = {cases[index]};
     if (!RunBatch(instance, one, {0}, backing, options, 1, &*log, progress, again, 0).ok()) break;
-    const auto seen = log->NewProblems(cases[index]->info.kernel_log);
+    const auto seen = log->NewProblems(cases[index]->info.kernel_log, instance.acts_elsewhere());
     if (!seen.ok() || seen->empty()) continue;
     found = true;
     rows[base + index].verdict = Verdict::kFail;
@@ -282,7 +282,7 @@ Status RunCases(const ExaminedInstance& instance, const std::vector<const Case*>
     return ran;
   }
   if (log.ok() && !Interrupted()) {
-    const auto problems = log->NewProblems(DeclaredKernelLines(cases, indices));
+    const auto problems = log->NewProblems(DeclaredKernelLines(cases, indices), instance.acts_elsewhere());
     if (problems.ok() && !problems->empty()) {
       AttributeKernelProblems(instance, cases, indices, backing, options, progress, *problems, rows, base);
     }
