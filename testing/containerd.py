@@ -101,7 +101,8 @@ def killed_runs_are_cleaned(world, program, home, socket):
     wait_until("the run has a store in containerd", lambda: guests(socket))
     killed.send_signal(signal.SIGKILL)
     killed.wait()
-    wait_until("the run's processes are gone", lambda: "check" not in run("ps", "ax", "-o", "args").stdout)
+    # Its workers carry its arguments; the socket's path is this script's alone.
+    wait_until("the run's processes are gone", lambda: spec not in run("ps", "ax", "-ww", "-o", "args").stdout)
     left = guests(socket)
     cleaned = run(program, "clean", "--driver", spec).stdout
     print(f"  left by kill -9: {len(left)}; {cleaned.splitlines()[-1]}", flush=True)

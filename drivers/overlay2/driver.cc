@@ -60,7 +60,8 @@ std::vector<Mount> OverlayMounts(const std::vector<std::string>& mount_options, 
 // whether the upper directory survived. We do: it is the same boot, no crash came between.
 Status ForgetVolatile(const std::string& work) {
   constexpr char kMark[] = "work/incompat/volatile";  // below the work directory, by the kernel
-  return RemoveTree(work + "/" + kMark);
+  const std::string mark = work + "/" + kMark;
+  return Exists(mark) ? RemoveTree(mark) : Status::Ok();
 }
 
 // Mounts once with exactly the instance's options, changes a lower file and deletes another.

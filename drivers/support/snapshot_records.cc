@@ -21,12 +21,11 @@ constexpr char kSchema[] =
     "  id INTEGER PRIMARY KEY,"
     "  name TEXT NOT NULL UNIQUE,"
     "  kind TEXT NOT NULL,"
-    "  parent INTEGER REFERENCES snapshots(id),"
+    "  parent INTEGER,"
     "  created_ns INTEGER NOT NULL,"
     "  updated_ns INTEGER NOT NULL,"
     "  inodes INTEGER NOT NULL,"
     "  size_bytes INTEGER NOT NULL);"
-    "CREATE INDEX children ON snapshots(parent);"
     "CREATE TABLE labels ("
     "  snapshot INTEGER NOT NULL REFERENCES snapshots(id) ON DELETE CASCADE,"
     "  key TEXT NOT NULL,"
@@ -70,6 +69,7 @@ Result<SnapshotRecords> SnapshotRecords::Open(const std::string& path) {
   SnapshotRecords records(std::move(room), std::move(database));
   LM_TRY(records.Start());
   if (version == 0) LM_TRY(records.Change(true, [&] { return records.database_.RunScript(kSchema); }));
+  LM_TRY(records.ReadIndex());
   return records;
 }
 
@@ -128,21 +128,12 @@ Result<std::set<int64_t>> SnapshotRecords::Ids() {
   return ids;
 }
 
-Result<std::vector<int64_t>> SnapshotRecords::Chain(int64_t id) {
-  std::vector<int64_t> chain;
-  LM_TRY(
-      database_.Run("WITH RECURSIVE chain(id, depth) AS (VALUES(?, 0) UNION ALL "
-                    "SELECT s.parent, depth + 1 FROM snapshots s JOIN chain c ON s.id = c.id "
-                    "WHERE s.parent IS NOT NULL) SELECT id FROM chain ORDER BY depth",
-                    {id}, [&](const SqlRow& row) { chain.push_back(row.Int(0)); }));
-  return chain;
+Status SnapshotRecords::ReadIndex() {
+  return database_.Run(kSelect, {}, [&](const SqlRow& row) { Remember(RecordOf(row)); });
 }
 
-Result<bool> SnapshotRecords::HasChildren(int64_t id) {
-  bool any = false;
-  LM_TRY(database_.Run("SELECT 1 FROM snapshots WHERE parent = ? LIMIT 1", {id},
-                       [&](const SqlRow&) { any = true; }));
-  return any;
+void SnapshotRecords::Remember(const SnapshotRecord& record) {
+  index_.Put(record.info.name, {record.id, record.parent_id, record.info.kind});
 }
 
 Status SnapshotRecords::ReplaceLabels(int64_t id, const Labels& labels) {
@@ -158,7 +149,7 @@ Status SnapshotRecords::WriteLabels(int64_t id, const Labels& labels) {
 }
 
 Status SnapshotRecords::Insert(const SnapshotRecord& record) {
-  return Change(false, [&]() -> Status {
+  const Status changed = Change(false, [&]() -> Status {
     LM_TRY(database_.Run(
         "INSERT INTO snapshots(id, name, kind, parent, created_ns, updated_ns, inodes, size_bytes) "
         "VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
@@ -166,6 +157,8 @@ Status SnapshotRecords::Insert(const SnapshotRecord& record) {
          record.info.created_ns, record.info.updated_ns, record.usage.inodes, record.usage.size_bytes}));
     return WriteLabels(record.id, record.info.labels);
   });
+  if (changed.ok()) Remember(record);
+  return changed;
 }
 
 Status SnapshotRecords::UpdateLabels(int64_t id, const Labels& labels, int64_t updated_ns) {
@@ -176,7 +169,7 @@ Status SnapshotRecords::UpdateLabels(int64_t id, const Labels& labels, int64_t u
 }
 
 Status SnapshotRecords::Commit(const SnapshotRecord& record) {
-  return Change(true, [&]() -> Status {
+  const Status changed = Change(true, [&]() -> Status {
     LM_TRY(
         database_.Run("UPDATE snapshots SET name = ?, kind = ?, parent = ?, created_ns = ?, updated_ns = ?, "
                       "inodes = ?, size_bytes = ? WHERE id = ?",
@@ -185,11 +178,16 @@ Status SnapshotRecords::Commit(const SnapshotRecord& record) {
                        record.usage.inodes, record.usage.size_bytes, record.id}));
     return ReplaceLabels(record.id, record.info.labels);
   });
+  if (changed.ok()) Remember(record);
+  return changed;
 }
 
 Status SnapshotRecords::Delete(const SnapshotRecord& record) {
-  return Change(record.info.kind == Kind::kCommitted,
-                [&] { return database_.Run("DELETE FROM snapshots WHERE id = ?", {record.id}); });
+  const Status changed = Change(record.info.kind == Kind::kCommitted, [&] {
+    return database_.Run("DELETE FROM snapshots WHERE id = ?", {record.id});
+  });
+  if (changed.ok()) index_.Erase(record.id);
+  return changed;
 }
 
 }  // namespace layermark

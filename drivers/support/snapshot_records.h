@@ -15,6 +15,7 @@
 #include "core/result.h"
 #include "drivers/snapshotter.h"
 #include "drivers/support/database_room.h"
+#include "drivers/support/snapshot_index.h"
 #include "drivers/support/sqlite.h"
 
 namespace layermark {
@@ -37,9 +38,8 @@ class SnapshotRecords {
   Result<std::optional<SnapshotRecord>> Find(const std::string& name);
   Result<std::vector<SnapshotRecord>> All();
   Result<std::set<int64_t>> Ids();
-  // The snapshot itself first, then its parents, nearest first.
-  Result<std::vector<int64_t>> Chain(int64_t id);
-  Result<bool> HasChildren(int64_t id);
+  // The same snapshots without their labels, times and usage: one process owns the file, so memory is enough.
+  const SnapshotIndex& index() const { return index_; }
 
   Status Insert(const SnapshotRecord& record);
   Status UpdateLabels(int64_t id, const Labels& labels, int64_t updated_ns);
@@ -56,10 +56,13 @@ class SnapshotRecords {
   Status ReplaceLabels(int64_t id, const Labels& labels);
   Status WriteLabels(int64_t id, const Labels& labels);
   Status ReadLabels(SnapshotRecord& record);
+  Status ReadIndex();
+  void Remember(const SnapshotRecord& record);
 
   DatabaseRoom room_;  // goes after the database is closed
   SqlDatabase database_;
   int64_t page_bytes_ = 0;
+  SnapshotIndex index_;
 };
 
 }  // namespace layermark

@@ -90,7 +90,7 @@ class SnapshotStore : public Snapshotter {
     return closed_ ? FailedPrecondition("the snapshotter is closed") : Status::Ok();
   }
   Result<SnapshotRecord> Get(const std::string& name);
-  Result<StoredSnapshot> Stored(const SnapshotRecord& record, int64_t first_parent_id);
+  StoredSnapshot Stored(const SnapshotRecord& record, int64_t first_parent_id);
   // What Commit changes in the record; kinds and names checked.
   Result<SnapshotRecord> Committed(const SnapshotRecord& active, const std::string& name,
                                    const Labels& labels, const std::optional<std::string>& parent);
@@ -128,13 +128,13 @@ Result<SnapshotRecord> SnapshotStore::Get(const std::string& name) {
   return *std::move(record);
 }
 
-Result<StoredSnapshot> SnapshotStore::Stored(const SnapshotRecord& record, int64_t first_parent_id) {
+StoredSnapshot SnapshotStore::Stored(const SnapshotRecord& record, int64_t first_parent_id) {
   StoredSnapshot stored;
   stored.id = record.id;
   stored.kind = record.info.kind;
   stored.directory = Directory(record.id);
   if (first_parent_id != 0) {
-    LM_ASSIGN(stored.parent_ids, records_.Chain(first_parent_id));
+    stored.parent_ids = records_.index().Chain(first_parent_id);
     for (int64_t id : stored.parent_ids) stored.parent_directories.push_back(Directory(id));
   }
   return stored;
@@ -162,7 +162,7 @@ Result<Usage> SnapshotStore::GetUsage(const std::string& key) {
     std::lock_guard<std::mutex> lock(mutex_);
     LM_ASSIGN(SnapshotRecord record, Get(key));
     if (record.info.kind != Kind::kActive) return record.usage;
-    LM_ASSIGN(stored, Stored(record, record.parent_id));
+    stored = Stored(record, record.parent_id);
   }
   Result<Usage> usage = mechanism_->Measure(stored);
   if (usage.ok()) return usage;
@@ -181,7 +181,7 @@ Result<std::vector<Mount>> SnapshotStore::Mounts(const std::string& key) {
     if (record.info.kind == Kind::kCommitted) {
       return FailedPrecondition("mounts: snapshot " + Quoted(key) + " is committed");
     }
-    LM_ASSIGN(stored, Stored(record, record.parent_id));
+    stored = Stored(record, record.parent_id);
   }
   return mechanism_->Mounts(stored);
 }
@@ -196,12 +196,11 @@ Result<std::vector<Mount>> SnapshotStore::Make(Kind kind, const std::string& key
   {
     std::lock_guard<std::mutex> lock(mutex_);
     LM_TRY(CheckOpen());
-    LM_ASSIGN(std::optional<SnapshotRecord> taken, records_.Find(key));
-    if (taken) return AlreadyExists("snapshot " + Quoted(key) + " exists already");
+    if (records_.index().Find(key)) return AlreadyExists("snapshot " + Quoted(key) + " exists already");
     if (!parent.empty()) {
-      auto found = Get(parent);
-      if (!found.ok()) return found.status().WithContext("parent");
-      if (found->info.kind != Kind::kCommitted) {
+      const std::optional<SnapshotIndex::Entry> found = records_.index().Find(parent);
+      if (!found) return NoSuchSnapshot(parent).WithContext("parent");
+      if (found->kind != Kind::kCommitted) {
         return InvalidArgument("parent " + Quoted(parent) + " is not committed");
       }
       record.parent_id = found->id;
@@ -211,7 +210,7 @@ Result<std::vector<Mount>> SnapshotStore::Make(Kind kind, const std::string& key
     record.info.name = key;
     record.info.parent = parent;
     record.info.labels = StorableLabels(labels);
-    LM_ASSIGN(stored, Stored(record, record.parent_id));
+    stored = Stored(record, record.parent_id);
     in_flight_.insert(record.id);
   }
   Result<std::vector<Mount>> mounts = MakeStorage(record, stored);
@@ -258,9 +257,9 @@ Result<SnapshotRecord> SnapshotStore::Committed(const SnapshotRecord& active, co
     return InvalidArgument("commit: snapshot " + Quoted(active.info.name) + " has the parent " +
                            Quoted(active.info.parent) + " already");
   }
-  auto found = Get(wanted);
-  if (!found.ok()) return found.status().WithContext("commit: parent");
-  if (found->info.kind != Kind::kCommitted) {
+  const std::optional<SnapshotIndex::Entry> found = records_.index().Find(wanted);
+  if (!found) return NoSuchSnapshot(wanted).WithContext("commit: parent");
+  if (found->kind != Kind::kCommitted) {
     return FailedPrecondition("commit: parent " + Quoted(wanted) + " is not committed");
   }
   if (!rebase_) return Unimplemented("commit: this driver cannot give a snapshot its parent afterwards");
@@ -280,15 +279,15 @@ Status SnapshotStore::Commit(const std::string& name, const std::string& key, co
   {
     std::lock_guard<std::mutex> lock(mutex_);
     LM_ASSIGN(SnapshotRecord active, Get(key));
-    LM_ASSIGN(std::optional<SnapshotRecord> taken, records_.Find(name));
-    if (taken) return AlreadyExists("commit: snapshot " + Quoted(name) + " exists already");
+    if (records_.index().Find(name))
+      return AlreadyExists("commit: snapshot " + Quoted(name) + " exists already");
     if (active.info.kind != Kind::kActive) {
       return FailedPrecondition("commit: snapshot " + Quoted(key) + " is " +
                                 std::string(KindName(active.info.kind)) + ", not active");
     }
     LM_ASSIGN(record, Committed(active, name, labels, parent));
     rebased = record.parent_id != active.parent_id;
-    LM_ASSIGN(stored, Stored(active, record.parent_id));
+    stored = Stored(active, record.parent_id);
   }
   if (rebased) LM_TRY(mechanism_->Rebase(stored));
   LM_TRY(mechanism_->Seal(stored));
@@ -305,8 +304,8 @@ Status SnapshotStore::Remove(const std::string& key) {
     NameLocks::Hold hold(names_, {key}, {});
     std::lock_guard<std::mutex> lock(mutex_);
     LM_ASSIGN(SnapshotRecord record, Get(key));
-    LM_ASSIGN(const bool has_children, records_.HasChildren(record.id));
-    if (has_children) return FailedPrecondition("remove: snapshot " + Quoted(key) + " has children");
+    if (records_.index().HasChildren(record.id))
+      return FailedPrecondition("remove: snapshot " + Quoted(key) + " has children");
     LM_TRY(records_.Delete(record));
     id = record.id;
     in_flight_.insert(id);
