@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/session.h"
 #include "cli/table.h"
+#include "cli/unprivileged.h"
 #include "core/sys/namespaces.h"
 #include "drivers/registry.h"
 #include "scenario/examine.h"
@@ -102,10 +103,10 @@ int Examined(const DriversOptions& options) {
     if (!backing.ok()) return UsageError(backing.status());
     backings.push_back(*backing);
   }
-  if (geteuid() != 0) {
-    return UsageError(
-        "probing drivers needs root (mounts, loop devices, device nodes); use sudo, or drivers --list");
-  }
+  const std::string directory = std::filesystem::temp_directory_path().string();
+  const Result<Restriction> restriction = BecomeAbleToRun(options.common, directory, *instances, backings);
+  if (!restriction.ok()) return UsageError(restriction.status());
+  if (*restriction) fmt::print(stderr, "{}\n", restriction->text);
   Result<int> exit = RunIsolated(IsolationFor(*instances), [&] {
     std::vector<std::string> needed = {std::filesystem::current_path().string()};
     for (const InstanceSpec& instance : *instances) {
@@ -115,7 +116,7 @@ int Examined(const DriversOptions& options) {
     if (Status s = CreateWorkspace(needed, RamBudgetBytes()); !s.ok()) {
       return UsageError(s);
     }
-    SetDiskDirectory(std::filesystem::temp_directory_path().string());
+    SetDiskDirectory(directory);
     std::vector<ExaminedInstance> examined;
     for (size_t i = 0; i < instances->size(); ++i) examined.push_back(Examine((*instances)[i], backings[i]));
     if (options.markdown) {

@@ -14,8 +14,8 @@
 #include "cli/new_record.h"
 #include "cli/session.h"
 #include "cli/terminal_progress.h"
+#include "cli/unprivileged.h"
 #include "core/sys/namespaces.h"
-#include "core/sys/user_namespace.h"
 #include "drivers/registry.h"
 #include "results/export_gate.h"
 #include "results/export_junit.h"
@@ -69,22 +69,11 @@ Result<Checked> Check(const GateCommand& command) {
 
 // Without root: a user namespace of our own, and a backing that needs no loop device.
 Status BeAbleToMount(const GateCommand& command, Checked& checked) {
-  if (MayMount()) return Status::Ok();
-  const Status entered = EnterUserNamespace();
-  if (!entered.ok()) {
-    return FailedPrecondition(
-        fmt::format("gate must mount file systems: run it as root, or where user namespaces are allowed ({})",
-                    entered.ToString()));
-  }
+  LM_ASSIGN(const Restriction restriction, BecomeAbleToMount());
+  if (!restriction) return Status::Ok();
   checked.unprivileged = true;
-  for (BackingSpec& backing : checked.backings) {
-    if (backing.kind == "tmpfs" || backing.kind == "dir") continue;
-    if (!command.options.backing.empty())
-      return FailedPrecondition(
-          fmt::format("--backing {} needs root: loop devices", command.options.backing));
-    LM_ASSIGN(backing, ParseBacking("tmpfs", "ram"));
-  }
-  return Status::Ok();
+  LM_ASSIGN(const BackingSpec in_memory, ParseBacking("tmpfs", "ram"));
+  return WithoutLoopDevices(command.options, in_memory, checked.backings);
 }
 
 Status EnterWorkspace(const GateCommand& command, const Checked& checked) {

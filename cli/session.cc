@@ -15,6 +15,7 @@
 #include "cli/new_record.h"
 #include "cli/output.h"
 #include "cli/terminal_progress.h"
+#include "cli/unprivileged.h"
 #include "conformance/support/harness.h"
 #include "core/sys/namespaces.h"
 #include "results/anchors.h"
@@ -43,6 +44,7 @@ struct Checked {
   std::optional<ImageSource> image;
   double budget_seconds = 0;  // 0: none
   std::string out;            // absolute; empty: no record
+  std::string restriction;    // what the caller, who is not root, may not do; empty for root
 };
 
 Result<Checked> CheckPlan(const SessionPlan& plan) {
@@ -140,6 +142,10 @@ class Session {
     SetDiskDirectory(checked_.out.empty() ? std::filesystem::temp_directory_path().string() : checked_.out);
     record_.environment = CollectEnvironment();
     record_.warnings = EnvironmentWarnings(record_.environment);
+    if (!checked_.restriction.empty()) {
+      record_.environment.text["privilege"] = checked_.restriction;
+      record_.warnings.push_back(checked_.restriction);
+    }
     if (const Result<KernelLog> log = KernelLog::OpenAtEnd(); !log.ok()) {
       record_.warnings.push_back("the kernel log is not watched: " + log.status().ToString());
     }
@@ -326,11 +332,12 @@ int UsageError(const Status& status) {
 int RunSession(const SessionPlan& plan) {
   Result<Checked> checked = CheckPlan(plan);
   if (!checked.ok()) return UsageError(checked.status());
-  if (geteuid() != 0) {
-    return UsageError(
-        "running drivers needs root: mounts, loop devices, device nodes and namespaces; use sudo. "
-        "Without root these work: cases, workloads, drivers --list, image, report");
-  }
+  const std::string directory =
+      checked->out.empty() ? std::filesystem::temp_directory_path().string() : checked->out;
+  Result<Restriction> restriction =
+      BecomeAbleToRun(plan.options, directory, checked->instances, checked->backings);
+  if (!restriction.ok()) return UsageError(restriction.status());
+  checked->restriction = std::move(restriction->text);
   if (!checked->out.empty()) {
     std::error_code error;
     std::filesystem::create_directories(checked->out, error);

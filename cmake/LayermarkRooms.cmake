@@ -93,3 +93,13 @@ function(layermark_room name)
   endforeach()
   layermark_tests(${name}_test LINK ${name} ${arg_TEST_LINK} SOURCES ${tests})
 endfunction()
+
+# layermark_lightly_optimised(TARGET...) for what asks and tells and is never inside a measurement: a fifth less of
+# its build.
+function(layermark_lightly_optimised)
+  if(CMAKE_BUILD_TYPE STREQUAL "Release")
+    foreach(target IN LISTS ARGN)
+      target_compile_options(${target} PRIVATE -O1)
+    endforeach()
+  endif()
+endfunction()

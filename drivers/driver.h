@@ -99,6 +99,8 @@ class Driver {
   // Option sets that conformance runs too where no driver is named: where what is right depends on options,
   // one instance without any does not tell. Workloads run without options alone.
   virtual std::vector<DriverOptions> further_checked_options() const { return {}; }
+  // What an instance is given on top of what it states where it runs in a user namespace.
+  virtual DriverOptions options_in_a_user_namespace() const { return {}; }
   // What this instance claims on this kind of backing. A claim obliges.
   virtual CapabilitySet capabilities(const DriverOptions& options, const std::string& backing) const = 0;
   // Without explanation: the driver cannot foretell its inodes.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/sys/user_namespace.h"
+
 namespace layermark {
 namespace {
 
@@ -53,6 +55,10 @@ Result<InstanceSpec> Complete(InstanceSpec instance) {
 }
 
 }  // namespace
+
+InstanceSpec PlainInstance(const Driver& driver) {
+  return {&driver, InUserNamespace() ? driver.options_in_a_user_namespace() : DriverOptions{}};
+}
 
 const Driver* FindDriver(std::string_view name) {
   for (const Driver* driver : AllDrivers()) {

@@ -15,6 +15,8 @@ namespace layermark {
 const std::vector<const Driver*>& AllDrivers();
 // nullptr if there is none of that name.
 const Driver* FindDriver(std::string_view name);
+// An instance that states nothing: in a user namespace with the options that its driver needs there.
+InstanceSpec PlainInstance(const Driver& driver);
 // kInvalidArgument names the unknown driver (and the known ones), the unknown option (and the known ones),
 // the value or the required option that is not there.
 Result<InstanceSpec> ParseInstance(const std::string& spec);

@@ -26,6 +26,7 @@
 
 #include "core/sys/clone_on_stack.h"
 #include "core/sys/mount.h"
+#include "core/sys/user_namespace.h"
 
 // The child runs on a stack of its own in the caller's memory: what the sanitizers note down about that stack
 // would outlive the child.
@@ -54,6 +55,7 @@ struct Plan {
   const ContainerSpec* spec;
   ContainerStdio stdio;
   bool make_private;
+  bool nodes_of_the_host;  // where none can be made
   char* const* argv;
   char* const* envp;
   const std::vector<std::string>* candidates;  // paths to execute, in order
@@ -83,7 +85,20 @@ LAYERMARK_CHILD bool MakeDirectory(const char* path, mode_t mode) {
   return mkdir(path, mode) == 0 || errno == EEXIST;
 }
 
-// A small /dev: nodes by mknod, or the host's own (open since before the pivot) where mknod is not allowed.
+// "/proc/self/fd/N" into `path`, which has room for it.
+LAYERMARK_CHILD void NameOfFd(int fd, char* path) {
+  strcpy(path, "/proc/self/fd/");
+  char* end = path + 14;
+  for (int scale = 1000000, started = 0; scale > 0; scale /= 10) {
+    int digit = fd / scale % 10;
+    started |= digit != 0 || scale == 1;
+    if (started) *end++ = static_cast<char>('0' + digit);
+  }
+  *end = '\0';
+}
+
+// A small /dev: nodes by mknod, or mounts of the host's own (made before the pivot) where mknod is not
+// allowed.
 LAYERMARK_CHILD void MountDev(Plan* plan, const int* host_nodes) {
   if (!MakeDirectory("/dev", 0755)) Fail(plan, "mkdir", "/dev");
   if (mount("tmpfs", "/dev", "tmpfs", MS_NOSUID, "mode=0755,size=16m") != 0)
@@ -95,18 +110,9 @@ LAYERMARK_CHILD void MountDev(Plan* plan, const int* host_nodes) {
     if (mknod(path, S_IFCHR | 0666, makedev(node.major, node.minor)) == 0) continue;
     int saved = errno;
     if (host_nodes[i] < 0) continue;
-    char source[32] = "/proc/self/fd/";
-    char* end = source + 14;
-    int fd = host_nodes[i];
-    for (int scale = 1000000, started = 0; scale > 0; scale /= 10) {
-      int digit = fd / scale % 10;
-      started |= digit != 0 || scale == 1;
-      if (started) *end++ = static_cast<char>('0' + digit);
-    }
-    *end = '\0';
     int empty = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
     if (empty >= 0) close(empty);
-    if (mount(source, path, nullptr, MS_BIND, nullptr) != 0) {
+    if (syscall(SYS_move_mount, host_nodes[i], "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) != 0) {
       errno = saved;
       Fail(plan, "mknod", kDeviceNodes[i].name);
     }
@@ -121,10 +127,25 @@ LAYERMARK_CHILD void MountDev(Plan* plan, const int* host_nodes) {
   if (mkdir("/dev/shm", 01777) != 0) Fail(plan, "mkdir", "/dev/shm");
 }
 
-LAYERMARK_CHILD void MountPseudoFilesystems(Plan* plan, const int* host_nodes) {
-  constexpr unsigned long kFlags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
-  if (!MakeDirectory("/proc", 0755)) Fail(plan, "mkdir", "/proc");
-  if (mount("proc", "/proc", "proc", kFlags, nullptr) != 0) Fail(plan, "mount proc", "/proc");
+constexpr unsigned long kProcFlags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+
+// While the caller's /proc is still in sight: inside a user namespace the kernel gives no process more of it
+// than it saw before. False where the container's /proc is no directory of its own; then it is done after the
+// pivot.
+LAYERMARK_CHILD bool MountProcBelow() {
+  if (!MakeDirectory("proc", 0755)) return false;
+  const int fd = open("proc", O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return false;
+  char path[32];
+  NameOfFd(fd, path);
+  return mount("proc", path, "proc", kProcFlags, nullptr) == 0;
+}
+
+LAYERMARK_CHILD void MountPseudoFilesystems(Plan* plan, const int* host_nodes, bool proc_is_there) {
+  if (!proc_is_there) {
+    if (!MakeDirectory("/proc", 0755)) Fail(plan, "mkdir", "/proc");
+    if (mount("proc", "/proc", "proc", kProcFlags, nullptr) != 0) Fail(plan, "mount proc", "/proc");
+  }
   MountDev(plan, host_nodes);
   if (!MakeDirectory("/tmp", 01777)) Fail(plan, "mkdir", "/tmp");
   if (mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777") != 0)
@@ -169,16 +190,20 @@ LAYERMARK_CHILD int Child(void* argument) {
     char path[32] = "/dev/";
     for (int i = 0; i < kNodes; ++i) {
       strcpy(path + 5, kDeviceNodes[i].name);
-      host_nodes[i] = open(path, O_PATH | O_CLOEXEC);
+      host_nodes[i] =
+          !plan->nodes_of_the_host
+              ? -1
+              : static_cast<int>(syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
     }
   }
   if (chdir(spec.root.c_str()) != 0) Fail(plan, "chdir", spec.root.c_str());
+  umask(0);
+  const bool proc_is_there = spec.mount_proc && MountProcBelow();
   if (syscall(SYS_pivot_root, ".", ".") != 0) Fail(plan, "pivot_root", spec.root.c_str());
   if (umount2(".", MNT_DETACH) != 0) Fail(plan, "umount", "old root");
   plan->stamps.pivoted = Now();
 
-  umask(0);
-  if (spec.mount_proc) MountPseudoFilesystems(plan, host_nodes);
+  if (spec.mount_proc) MountPseudoFilesystems(plan, host_nodes, proc_is_there);
   if (spec.read_only_root) MakeRootReadOnly(plan);
   if (spec.loopback && spec.new_network) RaiseLoopback(plan);
   umask(022);
@@ -288,6 +313,7 @@ Result<ContainerProcess> StartContainerProcess(const ContainerSpec& spec, const 
   plan.spec = &spec;
   plan.stdio = stdio;
   plan.make_private = NamespaceShares();
+  plan.nodes_of_the_host = spec.mount_proc && InUserNamespace();
   plan.argv = argv.data();
   plan.envp = envp.data();
   plan.candidates = &candidates;

@@ -33,6 +33,22 @@ DriverRow ExaminedInstance::row() const {
   return row;
 }
 
+namespace {
+
+// Tried once: what a process may do stays.
+const std::vector<Capability>& Privileges() {
+  static const std::vector<Capability> privileges = [] {
+    std::vector<Capability> may;
+    for (const CapabilityRow& row : AllCapabilities()) {
+      if (row.group == CapabilityGroup::kPrivilege && ProbePrivilege(row.id).ok()) may.push_back(row.id);
+    }
+    return may;
+  }();
+  return privileges;
+}
+
+}  // namespace
+
 DeviationContext ExaminedInstance::deviation_context() const {
   DeviationContext context;
   context.driver = instance.driver->name();
@@ -41,6 +57,8 @@ DeviationContext ExaminedInstance::deviation_context() const {
   context.device = backing.device;
   context.version = version;
   context.features = probed;
+  // What the caller may do counts as a feature too: some deviations are a user namespace's.
+  for (Capability privilege : Privileges()) context.features.Add(privilege);
   return context;
 }
 

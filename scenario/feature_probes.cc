@@ -57,12 +57,13 @@ Status ProbeXattrSecurity(const ProbeContext& context) {
 }
 
 Status ProbeAcl(const ProbeContext& context) {
-  // posix_acl_xattr, version 2: user rw, user 4711 r, group r, mask r, other none.
+  // posix_acl_xattr, version 2: user rw, user 0 (whom every user namespace has) r, group r, mask r, other
+  // none.
   std::string acl("\x02\x00\x00\x00", 4);
   struct {
     uint16_t tag, permissions;
     uint32_t id;
-  } const entries[] = {{0x01, 6, ~0U}, {0x02, 4, 4711}, {0x04, 4, ~0U}, {0x10, 4, ~0U}, {0x20, 0, ~0U}};
+  } const entries[] = {{0x01, 6, ~0U}, {0x02, 4, 0}, {0x04, 4, ~0U}, {0x10, 4, ~0U}, {0x20, 0, ~0U}};
   for (const auto& entry : entries) {
     for (int shift : {0, 8}) acl += static_cast<char>(entry.tag >> shift);
     for (int shift : {0, 8}) acl += static_cast<char>(entry.permissions >> shift);

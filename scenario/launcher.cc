@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
+#include "core/sys/user_namespace.h"
 #include "scenario/container_setup.h"
 #include "scenario/http_get.h"
 
@@ -110,12 +112,27 @@ Result<ContainerResult> RunContainer(const ContainerSpec& spec, milliseconds dea
   return result;
 }
 
+namespace {
+
+// A TCP socket in the network namespace of a process, made by a thread that ends there.
+Result<Fd> SocketOfThread(int pidfd) {
+  Result<Fd> socket = Internal("no thread");
+  std::thread([&] {
+    socket = setns(pidfd, CLONE_NEWNET) == 0 ? OpenTcpSocket()
+                                             : Status::Errno("setns", "the container's network namespace");
+  }).join();
+  return socket;
+}
+
+}  // namespace
+
 struct Container::State {
   ContainerProcess process;
   Fd output;
   std::string text;
   bool own_network = false;
-  Fd outer_network;  // opened by the first HttpGet
+  bool apart = false;  // a thread that enters the network cannot come back, in a user namespace
+  Fd outer_network;    // opened by the first HttpGet
   bool ended = false;
   ExitStatus status;
 
@@ -160,6 +177,7 @@ Result<Container> Container::Start(const ContainerSpec& spec) {
   state->process = std::move(process);
   state->output = std::move(output.read);
   state->own_network = spec.new_network;
+  state->apart = InUserNamespace();
   return Container(std::move(state));
 }
 
@@ -182,6 +200,10 @@ Result<std::pair<int, std::string>> Container::HttpGet(int port, const std::stri
   auto until = std::chrono::steady_clock::now() + deadline;
   if (!state_->own_network) {
     LM_ASSIGN(Fd socket, OpenTcpSocket());
+    return layermark::HttpGet(socket.get(), port, path, until);
+  }
+  if (state_->apart) {
+    LM_ASSIGN(const Fd socket, SocketOfThread(state_->process.pidfd.get()));
     return layermark::HttpGet(socket.get(), port, path, until);
   }
   if (!state_->outer_network.valid()) {

@@ -184,7 +184,8 @@ def without_root(tester, d):
     program = shutil.copy(tester.program, os.path.join(d, "layermark"))
     user = Tester(program)
     as_nobody = {"user": NOBODY, "group": NOBODY, "extra_groups": [], "cwd": d}
-    user.bad("check without root", ["check", "--driver", "plain"], ["root", "mounts"], os.path.join(d, "nobody"), **as_nobody)
+    user.bad("loop devices without root", ["check", "--driver", "plain", "--backing", "ext4"], ["root", "loop", "ext4"],
+             os.path.join(d, "nobody"), **as_nobody)
     for arguments in (["cases"], ["workloads"], ["drivers", "--list"], ["image", "inspect", f"oci:{d}/good"]):
         done = user.run(arguments, **as_nobody)
         problems = [] if done.returncode == 0 and done.stdout else [f"exit status {done.returncode}, {done.stderr[:300]!r}"]

@@ -11,6 +11,8 @@ import sys
 import tempfile
 import time
 
+import private_world
+
 INSIDE = "LAYERMARK_CONTAINERD_WORLD"
 
 CONFIG = """version = 2
@@ -33,20 +35,11 @@ PROXY = """[proxy_plugins.{name}]
 
 def enter():
     """Returns inside the world, with its directory; the outer process ends with the inner one's status."""
-    if INSIDE in os.environ:
-        return os.environ[INSIDE]
     for program in ("containerd", "ctr"):
         if shutil.which(program) is None:
             print(f"there is no {program}: apt-get install containerd", file=sys.stderr)
             sys.exit(2)
-    scratch = tempfile.mkdtemp(prefix="layermark-containerd-")
-    try:
-        inner = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc",
-                 "/usr/bin/python3", *sys.argv]
-        status = subprocess.run(inner, env={**os.environ, INSIDE: scratch}, check=False).returncode
-    finally:
-        os.rmdir(scratch)
-    sys.exit(status)
+    return private_world.enter(INSIDE, "layermark-containerd-")
 
 
 def run(*command, check=True, **options):

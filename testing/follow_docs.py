@@ -13,7 +13,8 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
+
+import private_world
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PAGES = ["docs/adding-a-driver.md", "docs/adding-a-case.md", "docs/adding-a-workload.md"]
@@ -33,28 +34,6 @@ def run(words, cwd, **options):
     return done
 
 
-INSIDE = "LAYERMARK_FOLLOW_DOCS_SCRATCH"  # set in the mount namespace: where its file systems lie
-
-
-def enter_namespace():
-    """Runs this script once more where its mounts are nobody else's and end with it; its exit status."""
-    scratch = tempfile.mkdtemp(prefix="follow-docs.")
-    try:
-        return subprocess.run(["unshare", "--mount", "--propagation", "private", sys.executable, *sys.argv],
-                              env={**os.environ, INSIDE: scratch}, check=False).returncode
-    finally:
-        os.rmdir(scratch)
-
-
-def cover(path, scratch, name):
-    """From here on what is written below `path` lies in memory."""
-    upper, work = f"{scratch}/{name}.upper", f"{scratch}/{name}.work"
-    os.mkdir(upper)
-    os.mkdir(work)
-    subprocess.run(["mount", "-t", "overlay", "overlay", "-o", f"lowerdir={path},upperdir={upper},workdir={work}", path],
-                   check=True)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", help="a build of this tree by Ninja; it stays as it is")
@@ -65,13 +44,11 @@ def main():
     if not os.path.isfile(os.path.join(build, "build.ninja")):
         print(f"follow_docs: {build}: no build by Ninja", file=sys.stderr)
         return 2
-    if INSIDE not in os.environ:
-        return enter_namespace()
-    scratch = os.environ[INSIDE]
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0700", "follow-docs", scratch], check=True)
-    cover(SOURCE, scratch, "source")
+    scratch = private_world.enter("LAYERMARK_FOLLOW_DOCS_SCRATCH", "follow-docs-")
+    private_world.tmpfs(scratch)
+    private_world.cover(SOURCE, scratch)
     if os.path.commonpath([SOURCE, build]) != SOURCE:
-        cover(build, scratch, "build")
+        private_world.cover(build, scratch)
     return follow(build, scratch)
 
 

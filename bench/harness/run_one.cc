@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "core/skip_code.h"
+#include "core/sys/owners.h"
 #include "scenario/worker.h"
 #include "scenario/workspace.h"
 
@@ -177,10 +178,18 @@ PairPlan PlanFor(const WorkloadChoice& choice, const BenchOptions& options) {
 std::string RunOne(const ExaminedInstance& instance, const WorkloadChoice& choice,
                    const BenchOptions& options, const PairPlan& plan) {
   Outcome outcome;
+  (void)TakeUnmappedOwner();  // what came before the fork is not this workload's
   try {
     outcome.status = RunSteps(instance, choice, options, plan, outcome);
   } catch (const std::exception& e) {
     outcome.status = Internal(e.what());
+  }
+  // Inside a user namespace there are owners that nobody can give a file to, whatever the driver.
+  if (const std::optional<std::string> owner = TakeUnmappedOwner(); owner && !outcome.status.ok()) {
+    outcome.lack =
+        Lack{SkipCodeName(SkipCode::privilege_missing),
+             fmt::format("the workload gives files to {}, whom this user namespace does not map", *owner)};
+    outcome.status = Unimplemented(outcome.lack->reason);
   }
   json answer;
   answer["reason"] = outcome.status.ok() ? outcome.shrunk : outcome.status.ToString();

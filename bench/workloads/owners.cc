@@ -10,6 +10,7 @@
 #include "bench/harness/space_meter.h"
 #include "bench/harness/tree_walk.h"
 #include "core/skip_code.h"
+#include "core/sys/owners.h"
 #include "scenario/workspace.h"
 
 namespace layermark {
@@ -69,11 +70,11 @@ class ChangeOwners : public FixtureWorkload {
  private:
   Status Chown(int root_fd, uid_t id) const {
     for (const std::string& directory : set_.directories) {
-      if (fchownat(root_fd, directory.c_str(), id, id, AT_SYMLINK_NOFOLLOW) != 0)
+      if (ChownAt(root_fd, directory.c_str(), id, id, AT_SYMLINK_NOFOLLOW) != 0)
         return Status::Errno("fchownat", directory);
     }
     for (const FileSet::File& file : set_.files) {
-      if (fchownat(root_fd, file.path.c_str(), id, id, AT_SYMLINK_NOFOLLOW) != 0)
+      if (ChownAt(root_fd, file.path.c_str(), id, id, AT_SYMLINK_NOFOLLOW) != 0)
         return Status::Errno("fchownat", file.path);
     }
     return Status::Ok();

@@ -128,13 +128,13 @@ void OnEveryDriver(CaseContext& t, const std::vector<Layer>& layers, const Layer
   std::map<std::string, std::unique_ptr<Backing>> backings;
   int takers = 0;
   for (const Driver* driver : AllDrivers()) {
-    InstanceSpec spec{driver, {}};
+    const InstanceSpec spec = PlainInstance(*driver);
     if (!spec.WhatIsMissing().empty()) continue;
     // On the same store where the driver can use it, else on one of the kind that it wants.
     Backing* backing = &t.backing();
     Result<std::string> scratch = backing->NewDirectory("try");
     if (!scratch.ok()) return t.Error(scratch.status().ToString());
-    Status can = driver->Probe({}, *scratch);
+    Status can = driver->Probe(spec.options, *scratch);
     if (!can.ok()) {
       std::unique_ptr<Backing>& own = backings[driver->default_backing()];
       if (own == nullptr) {
@@ -145,9 +145,9 @@ void OnEveryDriver(CaseContext& t, const std::vector<Layer>& layers, const Layer
       }
       backing = own.get();
       scratch = backing->NewDirectory("try");
-      if (!scratch.ok() || !driver->Probe({}, *scratch).ok()) continue;
+      if (!scratch.ok() || !driver->Probe(spec.options, *scratch).ok()) continue;
     }
-    const CapabilitySet has = driver->capabilities({}, backing->file_system());
+    const CapabilitySet has = driver->capabilities(spec.options, backing->file_system());
     if (!std::all_of(needed.begin(), needed.end(), [&](Capability c) { return has.Has(c); })) continue;
     Result<Subject> taker = Subject::Open(spec, *backing);
     if (!t.Ok(taker, driver->name() + ": opening a store")) continue;

@@ -237,7 +237,7 @@ LM_CASE(stack, lowers_on_another_file_system,
         .needs = {Capability::layer_stack}) {
   Stack stack(t);
   const std::string other = stack.OtherFileSystem();
-  const std::string bottom = stack.DirIn(other, "bottom", Base().SetXattr("f", "trusted.layermark", "kept"));
+  const std::string bottom = stack.DirIn(other, "bottom", Base().SetXattr("f", AnAttribute(), "kept"));
   const std::string top = stack.Dir("top", Layer().Dir("d").File("d/c", "c"));
   const StackSpec spec = stack.Over({top, bottom});
   ModelTree model = stack.Model(spec);

@@ -20,7 +20,7 @@ Layer Base() {
       .File("d/a", "a of the lower")
       .File("d/b", "b of the lower")
       .File("f", "f of the lower")
-      .SetXattr("f", "trusted.layermark", "kept")
+      .SetXattr("f", AnAttribute(), "kept")
       .Symlink("link", "f")
       .Fifo("pipe");
 }
@@ -124,14 +124,14 @@ LM_CASE(stack, without_upper_every_change_is_refused,
     fs.Chmod("d", 0700);
     fs.Chown("f", 1, 1);
     fs.Utimens("f", 1, 2);
-    fs.SetXattr("f", "trusted.layermark", "changed");
-    fs.RemoveXattr("f", "trusted.layermark");
+    fs.SetXattr("f", AnAttribute(), "changed");
+    fs.RemoveXattr("f", AnAttribute());
     fs.Access("f", W_OK);
     fs.Read("f");
     fs.List("");
     fs.List("e");
     fs.ReadLink("link");
-    fs.GetXattr("f", "trusted.layermark");
+    fs.GetXattr("f", AnAttribute());
   };
   {
     Ops expected(plain->root_fd()), seen(mounted->root_fd());

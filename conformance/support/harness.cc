@@ -13,6 +13,7 @@
 #include "core/glob.h"
 #include "core/shell_word.h"
 #include "core/skip_code.h"
+#include "core/sys/owners.h"
 #include "drivers/breach.h"
 #include "scenario/image_room.h"
 #include "scenario/kernel_log.h"
@@ -65,6 +66,7 @@ std::string RunOne(const ExaminedInstance& instance, const Case& c, Backing& sha
   json answer;
   Status breach;
   (void)TakeBreach();  // what came before the fork is not this case's
+  (void)TakeUnmappedOwner();
   try {
     const int64_t room =
         c.info.wants_image && options.image != nullptr
@@ -93,6 +95,13 @@ std::string RunOne(const ExaminedInstance& instance, const Case& c, Backing& sha
   } catch (const std::exception& e) {
     answer = json{{"error", e.what()}};
     breach = TakeBreach();
+  }
+  // Inside a user namespace there are owners that nobody can give a file to, whatever the driver.
+  const std::optional<std::string> owner = TakeUnmappedOwner();
+  if (owner && (answer.value("failures", "") != "" || answer.value("error", "") != "")) {
+    answer =
+        json{{"skip", fmt::format("{}: the case gives files to {}, whom this user namespace does not map",
+                                  SkipCodeName(SkipCode::privilege_missing), *owner)}};
   }
   // A driver that did not answer as agreed: what the case made of it is no verdict on the claim.
   if (!breach.ok()) {

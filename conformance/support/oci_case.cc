@@ -2,7 +2,7 @@
 
 #include <fmt/core.h>
 
-#include <ctime>
+#include <chrono>
 #include <utility>
 
 #include "core/oci/unnamed_file.h"
@@ -38,8 +38,10 @@ bool SameAsModel(CaseContext& t, const ModelTree& model, const std::string& name
   if (!t.Ok(seen, "viewing " + name)) return false;
   Manifest expected = model.ToManifestFor(*seen);
   // A root that no tar gave a time has that of its making.
-  if (Entry& root = expected.entries[""]; root.mtime_ns == 0)
-    root.mtime_ns = int64_t{time(nullptr)} * 1'000'000'000;
+  if (Entry& root = expected.entries[""]; root.mtime_ns == 0) {
+    // Not time(), which may still be in the second before.
+    root.mtime_ns = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+  }
   return t.SameTree(expected, *seen, name + " is not what the model says");
 }
 

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "core/result.h"
+#include "core/sys/owners.h"
 #include "core/tree/manifest.h"
 
 namespace layermark {
@@ -268,8 +269,8 @@ int Ops::Chmod(const std::string& path, mode_t mode) {
 
 int Ops::Chown(const std::string& path, int64_t uid, int64_t gid) {
   return Record(fmt::format("chown({}, {}, {})", path, uid, gid),
-                Sys(fchownat(root_.get(), At(path), static_cast<uid_t>(uid), static_cast<gid_t>(gid),
-                             AT_SYMLINK_NOFOLLOW)));
+                Sys(ChownAt(root_.get(), At(path), static_cast<uid_t>(uid), static_cast<gid_t>(gid),
+                            AT_SYMLINK_NOFOLLOW)));
 }
 
 int Ops::Utimens(const std::string& path, int64_t atime_ns, int64_t mtime_ns) {
@@ -370,7 +371,7 @@ int Ops::FChmod(const std::string& handle, mode_t mode) {
 
 int Ops::FChown(const std::string& handle, int64_t uid, int64_t gid) {
   return Record(fmt::format("fchown({}, {}, {})", handle, uid, gid),
-                Sys(fchown(fd(handle), static_cast<uid_t>(uid), static_cast<gid_t>(gid))));
+                Sys(ChownFd(fd(handle), static_cast<uid_t>(uid), static_cast<gid_t>(gid))));
 }
 
 int Ops::FAllocate(const std::string& handle, int mode, int64_t offset, int64_t bytes) {

@@ -15,6 +15,7 @@
 #include "core/sys/fd.h"
 #include "core/sys/id_map.h"
 #include "core/sys/mount.h"
+#include "core/sys/user_namespace.h"
 #include "scenario/workspace.h"
 
 namespace layermark {
@@ -110,6 +111,10 @@ std::vector<TarListEntry> AsLayer(const std::string& directory) {
 
 }  // namespace
 
+const char* AnAttribute() {
+  return InUserNamespace() ? "user.layermark" : "trusted.layermark";
+}
+
 Stack::Stack(CaseContext& t) : t_(t) {
   home_ = Require(t.backing().NewDirectory("stack"), "a directory on the backing");
   before_ = MountIds();
@@ -162,7 +167,8 @@ std::string Stack::OtherFileSystem() {
 std::string Stack::IdMapped(const std::string& directory, uid_t first_id) {
   std::string path = Require(WorkspaceDirectory("mapped"), "a mount point");
   const Status bound = BindIdMapped(directory, path, first_id);
-  if (bound.error_number() == EINVAL || bound.code() == Code::kUnimplemented) {
+  const bool refused = InUserNamespace() && bound.error_number() == EPERM;
+  if (refused || bound.error_number() == EINVAL || bound.code() == Code::kUnimplemented) {
     t_.Skip("id_mapped_mounts", bound.ToString());
     return "";
   }

@@ -36,6 +36,10 @@
 
 namespace layermark {
 
+// The name of an attribute that a layer's files can have on any file system, tmpfs of older kernels included;
+// inside a user namespace, where trusted.* is not for us, one of user.*.
+const char* AnAttribute();
+
 class Stack {
  public:
   // A directory for layers on the case's backing. REQUIRES: the case outlives it and needs layer_stack.

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "core/sys/owners.h"
+
 namespace layermark {
 namespace {
 
@@ -29,8 +31,8 @@ Status ApplyOwnerAndMode(const AttributeTarget& target, const TarHeader& header,
   const bool chown_needed = st.st_uid != header.uid || st.st_gid != header.gid;
   if (chown_needed) {
     const int rc = target.fd >= 0
-                       ? fchown(target.fd, header.uid, header.gid)
-                       : fchownat(target.parent_fd, name, header.uid, header.gid, AT_SYMLINK_NOFOLLOW);
+                       ? ChownFd(target.fd, header.uid, header.gid)
+                       : ChownAt(target.parent_fd, name, header.uid, header.gid, AT_SYMLINK_NOFOLLOW);
     if (rc != 0) return Status::Errno("chown", header.path);
   }
   // A symlink has no mode of its own, and chmod would go through it (L17).

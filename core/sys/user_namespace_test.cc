@@ -9,14 +9,23 @@
 namespace layermark {
 namespace {
 
+TEST(UserNamespace, SubordinateIdsAreFoundByNameOrNumber) {
+  const std::string text = "# a note\nanna:100000:65536\n1001:200000:1000\nanna:900000:1\nbroken\n";
+  EXPECT_EQ(SubordinateIds(text, "anna", 1000), "100000 65536");
+  EXPECT_EQ(SubordinateIds(text, "", 1001), "200000 1000");
+  EXPECT_EQ(SubordinateIds(text, "otto", 1002), "");
+  EXPECT_EQ(SubordinateIds("", "anna", 1000), "");
+}
+
 TEST(UserNamespace, ItsRootMayMountWhatNeedsNoDevice) {
   auto child = ChildProcess::Fork([](int) -> int {
     if (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0) return 10;
     prctl(PR_SET_DUMPABLE, 1);  // changing the user took /proc/self away from it
     if (MayMount()) return 11;  // nobody may not
-    const Status entered = EnterUserNamespace();
+    const Result<int64_t> users = EnterUserNamespace();
+    const Status entered = users.status();
     if (entered.code() == Code::kPermissionDenied || entered.code() == Code::kResourceExhausted) return 77;
-    if (!entered.ok()) return 12;
+    if (!entered.ok() || *users < 1) return 12;
     if (geteuid() != 0 || !MayMount()) return 13;
     return 0;
   });

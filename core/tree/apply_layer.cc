@@ -10,6 +10,8 @@
 #include <utility>
 
 #include "core/sys/fd.h"
+#include "core/sys/owners.h"
+#include "core/sys/user_namespace.h"
 #include "core/tree/layer.h"
 
 namespace layermark {
@@ -123,6 +125,7 @@ class Applier {
   Status Rename(const Step& step, const Place& from);
   Status Chmod(const Step& step, const Place& at);
   Status SetTimes(const Step& step, const Place& at);
+  static Status SetAttribute(const Step& step, const Place& at);
 
   Status FinishFile(const Step& step, Fd fd, bool set_mode);
   Status SetDefaultMtime(const Place& at, const std::string& path);
@@ -329,6 +332,13 @@ Status Applier::Rename(const Step& step, const Place& from) {
   return Status::Ok();
 }
 
+Status Applier::SetAttribute(const Step& step, const Place& at) {
+  const Status set = SetXattrAt(at.parent_fd, at.name, step.target, step.data);
+  if (set.error_number() == EINVAL && step.target.starts_with("system.posix_acl_") && InUserNamespace())
+    NoteUnmappedOwner("whom an access list names");
+  return set;
+}
+
 Status Applier::Chmod(const Step& step, const Place& at) {
   LM_ASSIGN(struct stat st, Lstat(at, step.path));
   // Linux has no mode on symlinks; fchmodat would change what it points to.
@@ -379,12 +389,12 @@ Status Applier::Perform(const Step& step, int64_t default_mtime_ns) {
     case StepOp::kChmod:
       return Chmod(step, at);
     case StepOp::kChown:
-      if (fchownat(at.parent_fd, at.name.c_str(), step.uid, step.gid, AT_SYMLINK_NOFOLLOW) != 0) {
+      if (ChownAt(at.parent_fd, at.name.c_str(), step.uid, step.gid, AT_SYMLINK_NOFOLLOW) != 0) {
         return Status::Errno("fchownat", step.path);
       }
       return Status::Ok();
     case StepOp::kSetXattr:
-      return SetXattrAt(at.parent_fd, at.name, step.target, step.data);
+      return SetAttribute(step, at);
     case StepOp::kRemoveXattr:
       return RemoveXattrAt(at.parent_fd, at.name, step.target);
     case StepOp::kTimes:

@@ -28,12 +28,14 @@ Status TryLayer(const std::string& directory) {
     LM_TRY(MakeDirectory(directory + "/" + name, 0755));
   for (const char* name : {"changed", "deleted", "kept"})
     LM_TRY(WriteFile(directory + "/lower/" + name, "old"));
+  LM_TRY(MakeDirectory(directory + "/lower/anew", 0755));
   const StackSpec spec{{directory + "/lower"}, directory + "/upper", directory + "/work", {}};
   const std::string merged = directory + "/merged";
   LM_ASSIGN(Mounted mounted, MountAll(OverlayMounts(spec), merged));
   {
     LM_ASSIGN(const Fd root, Open(merged, O_RDONLY | O_DIRECTORY));
-    LM_TRY(ApplyLayer(Layer().File("changed", "new").Remove("deleted"), root.get()));
+    LM_TRY(
+        ApplyLayer(Layer().File("changed", "new").Remove("deleted").Remove("anew").Dir("anew"), root.get()));
   }
   LM_TRY(mounted.Unmount());
   const std::string root = directory + "/root";

@@ -64,17 +64,21 @@ Status ForgetVolatile(const std::string& work) {
   return Exists(mark) ? RemoveTree(mark) : Status::Ok();
 }
 
-// Mounts once with exactly the instance's options, changes a lower file and deletes another.
+// Mounts once with exactly the instance's options, changes a lower file, deletes another and makes a lower
+// directory anew, which needs an attribute of overlayfs's own.
 Status TryMount(const DriverOptions& options, const std::string& directory) {
   for (const char* name : {"lower", "upper", "work", "merged"})
     LM_TRY(MakeDirectory(directory + "/" + name, 0755));
   LM_TRY(WriteFile(directory + "/lower/changed", "old"));
   LM_TRY(WriteFile(directory + "/lower/deleted", "old"));
+  LM_TRY(MakeDirectory(directory + "/lower/anew", 0755));
   const StackSpec spec{{directory + "/lower"}, directory + "/upper", directory + "/work", {}};
   const std::string merged = directory + "/merged";
   LM_ASSIGN(Mounted mounted, MountAll(OverlayMounts(MountOptionsOf(options, true), spec), merged));
   LM_TRY(WriteFile(merged + "/changed", "new"));
   if (unlink((merged + "/deleted").c_str()) != 0) return Status::Errno("unlink", merged + "/deleted");
+  if (rmdir((merged + "/anew").c_str()) != 0) return Status::Errno("rmdir", merged + "/anew");
+  LM_TRY(MakeDirectory(merged + "/anew", 0755));
   LM_TRY(mounted.Unmount());
   struct stat whiteout = {};
   if (lstat((directory + "/upper/deleted").c_str(), &whiteout) != 0)
@@ -109,6 +113,9 @@ class Overlay2Driver : public Driver {
   std::vector<DriverOptions> further_checked_options() const override {
     return {{{"index", "on"}, {"nfs_export", "on"}, {"redirect_dir", "on"}, {"xino", "on"}}};
   }
+
+  // Attributes trusted.* are root's alone.
+  DriverOptions options_in_a_user_namespace() const override { return {{"userxattr", "on"}}; }
 
   CapabilitySet capabilities(const DriverOptions& options, const std::string& backing) const override {
     using enum Capability;

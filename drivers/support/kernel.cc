@@ -4,6 +4,8 @@
 
 #include <cstdio>
 
+#include "core/sys/user_namespace.h"
+
 namespace layermark {
 
 Result<std::string> KernelVersion() {
@@ -34,6 +36,9 @@ CapabilitySet BackingCapabilities(const std::string& backing) {
       set.Remove(xattr_user);
       set.Remove(direct_io);
     }
+  }
+  if (InUserNamespace()) {
+    for (Capability only_roots : {xattr_trusted, inode_flags, devices}) set.Remove(only_roots);
   }
   return set;
 }
