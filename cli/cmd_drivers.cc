@@ -1,6 +1,5 @@
 // drivers: what can run here, what each can do, and why not.
 #include <fmt/core.h>
-#include <unistd.h>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
@@ -103,8 +102,7 @@ int Examined(const DriversOptions& options) {
     if (!backing.ok()) return UsageError(backing.status());
     backings.push_back(*backing);
   }
-  const std::string directory = std::filesystem::temp_directory_path().string();
-  const Result<Restriction> restriction = BecomeAbleToRun(options.common, directory, *instances, backings);
+  const Result<Restriction> restriction = BecomeAbleToRun(options.common, "", backings);
   if (!restriction.ok()) return UsageError(restriction.status());
   if (*restriction) fmt::print(stderr, "{}\n", restriction->text);
   Result<int> exit = RunIsolated(IsolationFor(*instances), [&] {
@@ -116,7 +114,7 @@ int Examined(const DriversOptions& options) {
     if (Status s = CreateWorkspace(needed, RamBudgetBytes()); !s.ok()) {
       return UsageError(s);
     }
-    SetDiskDirectory(directory);
+    SetDiskDirectory(std::filesystem::temp_directory_path().string());
     std::vector<ExaminedInstance> examined;
     for (size_t i = 0; i < instances->size(); ++i) examined.push_back(Examine((*instances)[i], backings[i]));
     if (options.markdown) {

@@ -1,7 +1,6 @@
 #include "cli/gate_session.h"
 
 #include <fmt/core.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <optional>
@@ -33,7 +32,7 @@ struct Checked {
   std::optional<ImageSource> image;
   double budget_seconds = 0;
   std::string out;
-  bool unprivileged = false;
+  std::string restriction;  // what the caller, who is not root, may not do; empty for root
 };
 
 Result<Checked> Check(const GateCommand& command) {
@@ -71,7 +70,7 @@ Result<Checked> Check(const GateCommand& command) {
 Status BeAbleToMount(const GateCommand& command, Checked& checked) {
   LM_ASSIGN(const Restriction restriction, BecomeAbleToMount());
   if (!restriction) return Status::Ok();
-  checked.unprivileged = true;
+  checked.restriction = restriction.text;
   LM_ASSIGN(const BackingSpec in_memory, ParseBacking("tmpfs", "ram"));
   return WithoutLoopDevices(command.options, in_memory, checked.backings);
 }
@@ -105,7 +104,7 @@ GateOptions OptionsFor(const GateCommand& command, const Checked& checked) {
   options.timing = command.tier == "all";
   options.keep_going = command.keep_going;
   options.budget_seconds = checked.budget_seconds;
-  options.unprivileged = checked.unprivileged;
+  options.restriction = checked.restriction;
   return options;
 }
 
@@ -121,6 +120,7 @@ int Inside(const GateCommand& command, const Checked& checked) {
   if (Status s = EnterWorkspace(command, checked); !s.ok()) return UsageError(s);
   Record record = BeginRecord(command.command, command.options.seed, command.options.profile);
   record.environment = CollectEnvironment();
+  if (!checked.restriction.empty()) record.environment.text["privilege"] = checked.restriction;
   record.warnings = EnvironmentWarnings(record.environment);
   record.image_name = checked.image->name();
   record.image_digest = checked.image->digest();

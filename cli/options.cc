@@ -132,7 +132,7 @@ Result<std::vector<InstanceSpec>> InstancesFor(const CommonOptions& options, boo
   }
   if (options.drivers.empty() || NamesAll(options)) {
     for (const Driver* driver : AllDrivers()) {
-      InstanceSpec instance{driver, {}};
+      InstanceSpec instance = PlainInstance(*driver);
       if (!with_incomplete && !instance.WhatIsMissing().empty()) continue;
       const bool named = std::any_of(instances.begin(), instances.end(), [&](const InstanceSpec& other) {
         return other.name() == instance.name();
@@ -148,6 +148,7 @@ std::vector<InstanceSpec> FurtherCheckedInstances(const CommonOptions& options) 
   if (!options.drivers.empty() && !NamesAll(options)) return instances;
   for (const Driver* driver : AllDrivers()) {
     if (!driver->in_short_runs() && options.profile != "full" && !NamesAll(options)) continue;
+    if (!PlainInstance(*driver).options.empty()) continue;  // a user namespace's options leave them no room
     for (const DriverOptions& set : driver->further_checked_options()) {
       if (InstanceSpec instance{driver, set}; !IsNamed(options, instance))
         instances.push_back(std::move(instance));

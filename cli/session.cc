@@ -2,7 +2,6 @@
 
 #include <fmt/core.h>
 #include <sys/sysinfo.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -332,10 +331,7 @@ int UsageError(const Status& status) {
 int RunSession(const SessionPlan& plan) {
   Result<Checked> checked = CheckPlan(plan);
   if (!checked.ok()) return UsageError(checked.status());
-  const std::string directory =
-      checked->out.empty() ? std::filesystem::temp_directory_path().string() : checked->out;
-  Result<Restriction> restriction =
-      BecomeAbleToRun(plan.options, directory, checked->instances, checked->backings);
+  Result<Restriction> restriction = BecomeAbleToRun(plan.options, checked->out, checked->backings);
   if (!restriction.ok()) return UsageError(restriction.status());
   checked->restriction = std::move(restriction->text);
   if (!checked->out.empty()) {

@@ -7,22 +7,24 @@
 namespace layermark {
 
 Result<Restriction> BecomeAbleToMount() {
-  if (MayMount()) return Restriction{};
-  const Result<int64_t> users = EnterUserNamespace();
-  if (!users.ok()) {
-    return FailedPrecondition(
-        fmt::format("drivers mount file systems: run it as root, or where user namespaces are allowed ({})",
-                    users.status().ToString()));
+  if (MayMount() && !InUserNamespace()) return Restriction{};
+  if (!MayMount()) {
+    if (const Status entered = EnterUserNamespace(); !entered.ok()) {
+      return FailedPrecondition(
+          fmt::format("drivers mount file systems: run it as root, or where user namespaces are allowed ({})",
+                      entered.ToString()));
+    }
+    if (!MayMount())
+      return FailedPrecondition("drivers mount file systems: run it as root (a user namespace did not help)");
   }
-  if (!MayMount())
-    return FailedPrecondition("drivers mount file systems: run it as root (a user namespace did not help)");
+  const int64_t owners = MappedOwners();
   return Restriction{
-      *users > 1
-          ? fmt::format("not root: a user namespace with {} users; no loop devices and no device nodes",
-                        *users)
-          : "not root: a user namespace with one user (newuidmap, or an entry in /etc/subuid and "
-            "/etc/subgid, is "
-            "missing); no loop devices, no device nodes and no files of other owners"};
+      owners > 1
+          ? fmt::format("in a user namespace with {} owners of files; no loop devices and no device nodes",
+                        owners)
+          : "in a user namespace with one owner of files (newuidmap or newgidmap is missing or was refused, "
+            "or "
+            "/etc/subuid and /etc/subgid have no entry); no loop devices and no device nodes"};
 }
 
 Status WithoutLoopDevices(const CommonOptions& options, const BackingSpec& instead,
@@ -37,19 +39,16 @@ Status WithoutLoopDevices(const CommonOptions& options, const BackingSpec& inste
 }
 
 Result<Restriction> BecomeAbleToRun(const CommonOptions& options, const std::string& directory,
-                                    std::vector<InstanceSpec>& instances,
                                     std::vector<BackingSpec>& backings) {
   LM_ASSIGN(Restriction restriction, BecomeAbleToMount());
   if (!restriction) return restriction;
-  BackingSpec instead;  // the directory may still have to be made
-  instead.kind = "dir";
-  instead.directory = directory;
-  instead.device = "disk";
-  LM_TRY(WithoutLoopDevices(options, instead, backings));
-  for (InstanceSpec& instance : instances) {
-    for (const auto& [key, value] : instance.driver->options_in_a_user_namespace())
-      instance.options.emplace(key, value);
+  LM_ASSIGN(BackingSpec instead, ParseBacking("tmpfs", "ram"));
+  if (!directory.empty()) {  // it may still have to be made
+    instead.kind = "dir";
+    instead.directory = directory;
+    instead.device = "disk";
   }
+  LM_TRY(WithoutLoopDevices(options, instead, backings));
   return restriction;
 }
 

@@ -7,7 +7,6 @@
 
 #include "cli/options.h"
 #include "core/result.h"
-#include "drivers/driver.h"
 #include "scenario/backing.h"
 
 namespace layermark {
@@ -27,10 +26,9 @@ Result<Restriction> BecomeAbleToMount();
 Status WithoutLoopDevices(const CommonOptions& options, const BackingSpec& instead,
                           std::vector<BackingSpec>& backings);
 
-// The same for a run of several drivers: the backings become `directory`, and each instance gets the options
-// without which its driver cannot work in a user namespace.
+// Both: the backings become directories below `directory`, or lie in memory where that is empty.
 Result<Restriction> BecomeAbleToRun(const CommonOptions& options, const std::string& directory,
-                                    std::vector<InstanceSpec>& instances, std::vector<BackingSpec>& backings);
+                                    std::vector<BackingSpec>& backings);
 
 }  // namespace layermark
 

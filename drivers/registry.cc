@@ -1,5 +1,7 @@
 #include "drivers/registry.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -49,15 +51,25 @@ Status CheckOption(const Driver& driver, const std::string& key, const std::stri
   return Status::Ok();
 }
 
+// With what the driver needs in a user namespace and the instance does not state.
+InstanceSpec ForHere(InstanceSpec instance) {
+  static const bool in_one = InUserNamespace() || geteuid() != 0;
+  if (in_one) {
+    for (const auto& [key, value] : instance.driver->options_in_a_user_namespace())
+      instance.options.emplace(key, value);
+  }
+  return instance;
+}
+
 Result<InstanceSpec> Complete(InstanceSpec instance) {
   if (const std::string missing = instance.WhatIsMissing(); !missing.empty()) return InvalidArgument(missing);
-  return instance;
+  return ForHere(std::move(instance));
 }
 
 }  // namespace
 
 InstanceSpec PlainInstance(const Driver& driver) {
-  return {&driver, InUserNamespace() ? driver.options_in_a_user_namespace() : DriverOptions{}};
+  return ForHere({&driver, {}});
 }
 
 const Driver* FindDriver(std::string_view name) {

@@ -15,7 +15,8 @@ namespace layermark {
 const std::vector<const Driver*>& AllDrivers();
 // nullptr if there is none of that name.
 const Driver* FindDriver(std::string_view name);
-// An instance that states nothing: in a user namespace with the options that its driver needs there.
+// An instance that states nothing. This one and ParseInstance add what a driver needs in a user namespace,
+// where the caller is in one or, not being root, will have to be.
 InstanceSpec PlainInstance(const Driver& driver);
 // kInvalidArgument names the unknown driver (and the known ones), the unknown option (and the known ones),
 // the value or the required option that is not there.

@@ -26,7 +26,7 @@
 
 #include "core/sys/clone_on_stack.h"
 #include "core/sys/mount.h"
-#include "core/sys/user_namespace.h"
+#include "core/sys/owners.h"
 
 // The child runs on a stack of its own in the caller's memory: what the sanitizers note down about that stack
 // would outlive the child.
@@ -55,7 +55,6 @@ struct Plan {
   const ContainerSpec* spec;
   ContainerStdio stdio;
   bool make_private;
-  bool nodes_of_the_host;  // where none can be made
   char* const* argv;
   char* const* envp;
   const std::vector<std::string>* candidates;  // paths to execute, in order
@@ -109,7 +108,10 @@ LAYERMARK_CHILD void MountDev(Plan* plan, const int* host_nodes) {
     strcpy(path + 5, node.name);
     if (mknod(path, S_IFCHR | 0666, makedev(node.major, node.minor)) == 0) continue;
     int saved = errno;
-    if (host_nodes[i] < 0) continue;
+    if (host_nodes[i] < 0) {
+      if (strcmp(node.name, "tty") == 0) continue;  // not every host has one
+      Fail(plan, "mknod", node.name);
+    }
     int empty = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
     if (empty >= 0) close(empty);
     if (syscall(SYS_move_mount, host_nodes[i], "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) != 0) {
@@ -191,9 +193,7 @@ LAYERMARK_CHILD int Child(void* argument) {
     for (int i = 0; i < kNodes; ++i) {
       strcpy(path + 5, kDeviceNodes[i].name);
       host_nodes[i] =
-          !plan->nodes_of_the_host
-              ? -1
-              : static_cast<int>(syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+          static_cast<int>(syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
     }
   }
   if (chdir(spec.root.c_str()) != 0) Fail(plan, "chdir", spec.root.c_str());
@@ -313,13 +313,15 @@ Result<ContainerProcess> StartContainerProcess(const ContainerSpec& spec, const 
   plan.spec = &spec;
   plan.stdio = stdio;
   plan.make_private = NamespaceShares();
-  plan.nodes_of_the_host = spec.mount_proc && InUserNamespace();
   plan.argv = argv.data();
   plan.envp = envp.data();
   plan.candidates = &candidates;
   plan.groups = groups.data();
   plan.group_count = groups.size();
 
+  // Whom a user namespace lacks nobody can become.
+  if (spec.uid != 0 || spec.gid != 0) (void)OwnerIsMapped(spec.uid, spec.gid);
+  for (gid_t group : groups) (void)OwnerIsMapped(spec.uid, group);
   uint64_t flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC;
   if (spec.new_network) flags |= CLONE_NEWNET;
   int pidfd = -1;

@@ -19,9 +19,11 @@
 //                                            trees has none, and matches "*" alone
 //   when, cause, link                        as above
 //
-// `when` is a conjunction; no `when` always holds. An unknown key anywhere is an error. A case that is
-// expected to fail and passes is reported as xpass, which is a finding. An [[expect]] with `depends = true`
-// is for what shows with some images and not with others: to pass is no finding then.
+// `when` is a conjunction; no `when` always holds. "feature.NAME" takes privileges of core/capabilities.def
+// too
+// ("feature.priv_loop" = false: for a caller who has none). An unknown key anywhere is an error. A case that
+// is expected to fail and passes is reported as xpass, which is a finding. An [[expect]] with `depends =
+// true` is for what shows with some images and not with others: to pass is no finding then.
 #ifndef LAYERMARK_SCENARIO_EXPECTED_FAILURES_H_
 #define LAYERMARK_SCENARIO_EXPECTED_FAILURES_H_
 

@@ -11,6 +11,7 @@
 #include <thread>
 #include <utility>
 
+#include "core/sys/owners.h"
 #include "core/sys/user_namespace.h"
 #include "scenario/container_setup.h"
 #include "scenario/http_get.h"
@@ -31,7 +32,7 @@ Result<Pipe> MakePipe(const ContainerSpec& spec) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return Status::Errno("pipe2", "container output");
   Pipe pipe{Fd(ends[0]), Fd(ends[1])};
-  if (spec.uid != 0 && fchown(ends[1], spec.uid, spec.gid) != 0)
+  if (spec.uid != 0 && ChownFd(ends[1], spec.uid, spec.gid) != 0)
     return Status::Errno("fchown", "container output");
   fcntl(ends[0], F_SETFL, O_NONBLOCK);
   return pipe;

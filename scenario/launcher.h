@@ -36,7 +36,7 @@ struct ContainerSpec {
 // Times of one start, each a duration in nanoseconds.
 struct StartPhases {
   int64_t clone_ns = 0;  // clone called -> the child runs
-  int64_t pivot_ns = 0;  // private mounts, pivot_root, old root gone
+  int64_t pivot_ns = 0;  // private mounts, /proc if wanted, pivot_root, old root gone
   int64_t exec_ns = 0;   // execve called -> exit seen by the parent
   int64_t total_ns = 0;
 };

@@ -1,10 +1,17 @@
-"""A mount and a PID namespace of a script's own: whatever ends it, the kernel takes its processes, mounts and loop
-devices away, and nobody else sees them."""
+"""A mount and a PID namespace of a script's own: when it ends, and when it is killed, the kernel takes its processes,
+mounts and loop devices away; nobody else sees them. A kill of the outer process may leave an empty directory."""
+import ctypes
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+
+
+def die_with_parent():
+    """PR_SET_PDEATHSIG, for the time between fork and exec."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def enter(marker, prefix):
@@ -16,7 +23,7 @@ def enter(marker, prefix):
     try:
         inner = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc",
                  "/usr/bin/python3", *sys.argv]
-        status = subprocess.run(inner, env={**os.environ, marker: scratch}, check=False).returncode
+        status = subprocess.run(inner, env={**os.environ, marker: scratch}, check=False, preexec_fn=die_with_parent).returncode
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     sys.exit(status)

@@ -234,17 +234,14 @@ void WatchKernel(Result<KernelLog>& log, GateResult& result) {
 }
 
 // What A fails at for want of root becomes "not run", and is said in one sentence.
-void LeaveOut(GateResult& result) {
+void LeaveOut(const std::string& restriction, GateResult& result) {
   std::string names;
   for (GateRow& row : result.rows) {
     if (row.verdict == "inconclusive" && row.metric == "exact") row.verdict = "not_run";
     if (row.verdict == "not_run") names += " " + row.workload;
   }
-  result.notes.push_back(
-      "without root: no loop devices, so only a tmpfs or a directory lies below the drivers; no calls are "
-      "counted; no "
-      "owners but one" +
-      (names.empty() ? "" : ". Not gated for that:" + names));
+  result.notes.push_back("without root: " + restriction + "; no calls are counted" +
+                         (names.empty() ? "" : ". Not gated for that:" + names));
 }
 
 }  // namespace
@@ -286,7 +283,7 @@ GateResult RunGate(const GateSide& a, const GateSide& b, const std::vector<Workl
     result.notes.push_back("system calls and FUSE requests are not counted here: " + calls.why_not());
   if (const Status s = CompareCounts(a, b, both, options.bench, options.counts, result.rows); !s.ok())
     result.notes.push_back(fmt::format("the counts ended early: {}", s.ToString()));
-  if (options.unprivileged) LeaveOut(result);
+  if (!options.restriction.empty()) LeaveOut(options.restriction, result);
   WatchKernel(log, result);
   result.counts_seconds = Since(began);
   const size_t worse = result.CountOf("regressed");

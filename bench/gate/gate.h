@@ -25,8 +25,8 @@ struct GateOptions {
   bool timing = true;         // false: the deterministic tier alone
   bool keep_going = false;    // time even where a count has regressed already
   double budget_seconds = 0;  // 0: none
-  // Without root: what A cannot do for want of it is not run, and no doubt about B.
-  bool unprivileged = false;
+  // What the caller, who is not root, may not do; empty for root. What fails for want of it is then not run.
+  std::string restriction;
   // Sees each block that counted: for the certificate.
   std::function<void(const WorkloadChoice&, const BlockAnswer&)> on_block;
 };

@@ -184,11 +184,13 @@ std::string RunOne(const ExaminedInstance& instance, const WorkloadChoice& choic
   } catch (const std::exception& e) {
     outcome.status = Internal(e.what());
   }
-  // Inside a user namespace there are owners that nobody can give a file to, whatever the driver.
-  if (const std::optional<std::string> owner = TakeUnmappedOwner(); owner && !outcome.status.ok()) {
+  // Inside a user namespace there are owners that nobody can have, whatever the driver. A wrong answer stays
+  // one.
+  const std::optional<std::string> owner = TakeUnmappedOwner();
+  if (owner && !outcome.status.ok() && !IsWrongAnswer(outcome.status)) {
     outcome.lack =
         Lack{SkipCodeName(SkipCode::privilege_missing),
-             fmt::format("the workload gives files to {}, whom this user namespace does not map", *owner)};
+             fmt::format("the workload needs the owner {}, whom this user namespace does not map", *owner)};
     outcome.status = Unimplemented(outcome.lack->reason);
   }
   json answer;

@@ -391,6 +391,7 @@ int Ops::Seek(const std::string& handle, int64_t offset, int whence) {
 
 void Ops::AsUser(uid_t uid, gid_t gid, const std::function<void()>& body) {
   // setfsuid drops the file-system capabilities (CAP_DAC_OVERRIDE and its kin) while the fsuid is not 0.
+  (void)OwnerIsMapped(uid, gid);  // otherwise the two calls do nothing, and say nothing
   const int old_gid = setfsgid(gid);
   const int old_uid = setfsuid(uid);
   body();

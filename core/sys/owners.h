@@ -24,8 +24,10 @@ int ChownFd(int fd, uid_t uid, gid_t gid);
 // forgotten.
 std::optional<std::string> TakeUnmappedOwner();
 
-// For a call that names owners in another way, such as an access list. `whom`: in words.
-void NoteUnmappedOwner(const std::string& whom);
+// For what names owners in other ways: notes them where they are not mapped, and answers whether they are.
+bool OwnerIsMapped(uid_t uid, gid_t gid);
+// `list`: the value of a system.posix_acl_* attribute.
+bool OwnersOfAccessListAreMapped(std::string_view list);
 
 // Whether a map as /proc/PID/uid_map shows it ("inside outside count" a line) has `id` inside. (uid_t)-1,
 // which leaves an owner as it is, counts as mapped.

@@ -2,8 +2,6 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/prctl.h>
-#include <unistd.h>
 
 #include <cerrno>
 
@@ -26,6 +24,15 @@ TEST(Owners, AMapHoldsTheIdsOfItsRanges) {
   EXPECT_FALSE(MapHolds("", 0));
 }
 
+TEST(Owners, OfAnAccessListTheNamedOnesCount) {
+  std::string list("\x02\x00\x00\x00", 4);
+  list += std::string("\x01\x00\x06\x00\xff\xff\xff\xff", 8);  // the owner
+  list += std::string("\x02\x00\x04\x00\x05\x00\x00\x00", 8);  // user 5
+  EXPECT_TRUE(OwnersOfAccessListAreMapped(list)) << "every id is there outside of a namespace";
+  EXPECT_TRUE(OwnersOfAccessListAreMapped(""));
+  EXPECT_TRUE(OwnersOfAccessListAreMapped("short"));
+}
+
 TEST(Owners, ARefusalThatTheNamespaceHasNoPartInIsNotNoted) {
   (void)TakeUnmappedOwner();
   EXPECT_EQ(ChownAt(AT_FDCWD, "/nonexistent/file", 1, 1, 0), -1);
@@ -42,7 +49,10 @@ TEST(Owners, AnOwnerThatTheNamespaceLacksIsNotedOnce) {
     if (!EnterUserNamespace().ok()) return 77;
     if (ChownAt(AT_FDCWD, path.c_str(), 4000000000U, 4000000000U, 0) == 0 || errno != EINVAL) return 10;
     if (TakeUnmappedOwner() != "4000000000:4000000000") return 11;
-    return TakeUnmappedOwner() ? 12 : 0;
+    if (TakeUnmappedOwner()) return 12;
+    const std::string list("\x02\x00\x00\x00\x08\x00\x04\x00\x00\x28\x6b\xee", 12);  // group 4000000000
+    if (OwnersOfAccessListAreMapped(list)) return 13;
+    return TakeUnmappedOwner() == "4294967295:4000000000" ? 0 : 14;
   });
   ASSERT_TRUE(child.ok());
   auto status = child->Wait(std::chrono::seconds(30));

@@ -3,9 +3,12 @@
 #include <fcntl.h>
 #include <pwd.h>
 #include <sched.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <limits>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -31,7 +34,8 @@ Status MapAlone(const char* file, uint64_t id) {
   return WriteMap(file, "0 " + std::to_string(id) + " 1");
 }
 
-// Of the process `pid`, which has just made its namespace; true where both maps are written.
+// Of the process `pid`, which has just made its namespace; true where both maps are written. The groups
+// first: what is refused then leaves the users to us.
 bool MapSubordinates(pid_t pid, uid_t uid, gid_t gid) {
   const struct passwd* entry = getpwuid(uid);
   const std::string user = entry != nullptr ? entry->pw_name : "";
@@ -44,17 +48,28 @@ bool MapSubordinates(pid_t pid, uid_t uid, gid_t gid) {
   };
   const std::vector<std::string> groups = words("newgidmap", "/etc/subgid", gid);
   const std::vector<std::string> users = words("newuidmap", "/etc/subuid", uid);
-  return !groups.empty() && !users.empty() && RunCommandOk(users).ok() && RunCommandOk(groups).ok();
+  return !groups.empty() && !users.empty() && RunCommandOk(groups).ok() && RunCommandOk(users).ok();
 }
 
 }  // namespace
 
 bool InUserNamespace() {
-  const Result<std::string> map = ReadFile("/proc/self/uid_map");
-  if (!map.ok()) return false;
-  int64_t inside = 0, outside = 0, count = 0;
-  std::istringstream(*map) >> inside >> outside >> count;
-  return inside != 0 || outside != 0 || count != 4294967295;
+  // The machine's own has a number that the kernel fixes (PROC_USER_INIT_INO).
+  constexpr ino_t kOfTheMachine = 0xEFFFFFFD;
+  struct stat own = {};
+  return stat("/proc/self/ns/user", &own) == 0 && own.st_ino != kOfTheMachine;
+}
+
+int64_t MappedOwners() {
+  int64_t fewest = std::numeric_limits<int64_t>::max();
+  for (const char* file : {"/proc/self/uid_map", "/proc/self/gid_map"}) {
+    const Result<std::string> map = ReadFile(file);
+    std::istringstream rows(map.ok() ? *map : "");
+    int64_t ids = 0;
+    for (int64_t inside = 0, outside = 0, count = 0; rows >> inside >> outside >> count;) ids += count;
+    fewest = std::min(fewest, ids);
+  }
+  return fewest;
 }
 
 bool MayMount() {
@@ -81,7 +96,7 @@ std::string SubordinateIds(const std::string& text, const std::string& user, uid
   return "";
 }
 
-Result<int64_t> EnterUserNamespace() {
+Status EnterUserNamespace() {
   const uid_t uid = geteuid();
   const gid_t gid = getegid();
   // Who maps more than its own id must stand outside, with the help of two set-user-ID programs.
@@ -110,11 +125,7 @@ Result<int64_t> EnterUserNamespace() {
   } else if (setresgid(0, 0, 0) != 0 || setresuid(0, 0, 0) != 0) {
     return Status::Errno("setresuid", "user namespace");
   }
-  LM_ASSIGN(const std::string map, ReadFile("/proc/self/uid_map"));
-  int64_t users = 0;
-  std::istringstream rows(map);
-  for (int64_t inside = 0, outside = 0, count = 0; rows >> inside >> outside >> count;) users += count;
-  return users;
+  return Status::Ok();
 }
 
 }  // namespace layermark

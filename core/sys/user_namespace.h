@@ -18,11 +18,12 @@ namespace layermark {
 bool InUserNamespace();
 // True where this process may make a mount namespace as it is.
 bool MayMount();
-// Moves the calling process into a new user namespace where its user and group are root. With newuidmap and
+// Moves the calling process into a new user namespace where its user and group are root. With newuidmap,
 // newgidmap and an entry for the caller in both files its further ids are 1 and up; without, it is alone.
-// Answers how many users there are. Errors: kPermissionDenied where the system forbids it. REQUIRES: one
-// thread.
-Result<int64_t> EnterUserNamespace();
+// Errors: kPermissionDenied or kResourceExhausted where the system forbids it. REQUIRES: one thread.
+Status EnterUserNamespace();
+// How many owners a file can have here: the fewer of users and groups that are mapped.
+int64_t MappedOwners();
 // The first range of an /etc/subuid for this user (by name or number), as "START COUNT"; "" for none.
 std::string SubordinateIds(const std::string& text, const std::string& user, uid_t uid);
 

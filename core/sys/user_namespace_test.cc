@@ -22,10 +22,9 @@ TEST(UserNamespace, ItsRootMayMountWhatNeedsNoDevice) {
     if (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0) return 10;
     prctl(PR_SET_DUMPABLE, 1);  // changing the user took /proc/self away from it
     if (MayMount()) return 11;  // nobody may not
-    const Result<int64_t> users = EnterUserNamespace();
-    const Status entered = users.status();
+    const Status entered = EnterUserNamespace();
     if (entered.code() == Code::kPermissionDenied || entered.code() == Code::kResourceExhausted) return 77;
-    if (!entered.ok() || *users < 1) return 12;
+    if (!entered.ok() || MappedOwners() < 1) return 12;
     if (geteuid() != 0 || !MayMount()) return 13;
     return 0;
   });

@@ -11,7 +11,6 @@
 
 #include "core/sys/fd.h"
 #include "core/sys/owners.h"
-#include "core/sys/user_namespace.h"
 #include "core/tree/layer.h"
 
 namespace layermark {
@@ -334,8 +333,8 @@ Status Applier::Rename(const Step& step, const Place& from) {
 
 Status Applier::SetAttribute(const Step& step, const Place& at) {
   const Status set = SetXattrAt(at.parent_fd, at.name, step.target, step.data);
-  if (set.error_number() == EINVAL && step.target.starts_with("system.posix_acl_") && InUserNamespace())
-    NoteUnmappedOwner("whom an access list names");
+  if (set.error_number() == EINVAL && step.target.starts_with("system.posix_acl_"))
+    (void)OwnersOfAccessListAreMapped(step.data);
   return set;
 }
 

@@ -7,6 +7,7 @@
 
 #include "core/sys/fd.h"
 #include "core/sys/temp_tree.h"
+#include "core/sys/user_namespace.h"
 #include "drivers/support/kernel.h"
 #include "drivers/support/snapshot_directory.h"
 #include "drivers/support/snapshot_store.h"
@@ -27,8 +28,14 @@ bool KernelDefault(const std::string& parameter) {
 }
 
 bool IsOn(const DriverOptions& options, const std::string& key) {
+  // In a user namespace there are no file handles for it, and these need some.
+  if ((key == "index" || key == "nfs_export") && InUserNamespace()) return false;
   const std::string value = OptionOf(options, key);
-  return value.empty() ? KernelDefault(key) : value == "on";
+  if (!value.empty()) return value == "on";
+  // userxattr turns off what an ordinary user could forge.
+  const bool turned_off =
+      (key == "metacopy" || key == "redirect_dir") && OptionOf(options, "userxattr") == "on";
+  return !turned_off && KernelDefault(key);
 }
 
 // The mount options of this instance; what is not stated is left to the kernel.

@@ -129,7 +129,26 @@ Result<std::set<int64_t>> SnapshotRecords::Ids() {
 }
 
 Status SnapshotRecords::ReadIndex() {
-  return database_.Run(kSelect, {}, [&](const SqlRow& row) { Remember(RecordOf(row)); });
+  index_ = SnapshotIndex();
+  std::vector<SnapshotRecord> all;
+  LM_TRY(database_.Run(kSelect, {}, [&](const SqlRow& row) { all.push_back(RecordOf(row)); }));
+  for (const SnapshotRecord& record : all) Remember(record);
+  for (const SnapshotRecord& record : all) {
+    if (record.parent_id != 0 && index_.Chain(record.parent_id).empty())
+      return DataLoss("snapshot \"" + record.info.name + "\": its parent, number " +
+                      std::to_string(record.parent_id) + ", is not among the records");
+  }
+  return Status::Ok();
+}
+
+Status SnapshotRecords::Remembered(const Status& changed, const std::function<void()>& change) {
+  if (changed.ok()) {
+    change();
+    return changed;
+  }
+  // Nearly always nothing happened; what did is in the rows.
+  (void)ReadIndex();
+  return changed;
 }
 
 void SnapshotRecords::Remember(const SnapshotRecord& record) {
@@ -157,8 +176,7 @@ Status SnapshotRecords::Insert(const SnapshotRecord& record) {
          record.info.created_ns, record.info.updated_ns, record.usage.inodes, record.usage.size_bytes}));
     return WriteLabels(record.id, record.info.labels);
   });
-  if (changed.ok()) Remember(record);
-  return changed;
+  return Remembered(changed, [&] { Remember(record); });
 }
 
 Status SnapshotRecords::UpdateLabels(int64_t id, const Labels& labels, int64_t updated_ns) {
@@ -178,16 +196,14 @@ Status SnapshotRecords::Commit(const SnapshotRecord& record) {
                        record.usage.inodes, record.usage.size_bytes, record.id}));
     return ReplaceLabels(record.id, record.info.labels);
   });
-  if (changed.ok()) Remember(record);
-  return changed;
+  return Remembered(changed, [&] { Remember(record); });
 }
 
 Status SnapshotRecords::Delete(const SnapshotRecord& record) {
   const Status changed = Change(record.info.kind == Kind::kCommitted, [&] {
     return database_.Run("DELETE FROM snapshots WHERE id = ?", {record.id});
   });
-  if (changed.ok()) index_.Erase(record.id);
-  return changed;
+  return Remembered(changed, [&] { index_.Erase(record.id); });
 }
 
 }  // namespace layermark

@@ -29,7 +29,8 @@ struct SnapshotRecord {
 
 class SnapshotRecords {
  public:
-  // Opens or makes the database file. kFailedPrecondition if a newer layermark wrote it.
+  // Opens or makes the database file. kFailedPrecondition if a newer layermark wrote it, kDataLoss where a
+  // parent is missing.
   static Result<SnapshotRecords> Open(const std::string& path);
   void Close() { database_.Close(); }
 
@@ -57,6 +58,8 @@ class SnapshotRecords {
   Status WriteLabels(int64_t id, const Labels& labels);
   Status ReadLabels(SnapshotRecord& record);
   Status ReadIndex();
+  // Makes `change` in the index where the rows were changed, and answers `changed`.
+  Status Remembered(const Status& changed, const std::function<void()>& change);
   void Remember(const SnapshotRecord& record);
 
   DatabaseRoom room_;  // goes after the database is closed
