@@ -16,6 +16,7 @@
 #include "results/export_junit.h"
 #include "results/export_ktap.h"
 #include "results/export_markdown.h"
+#include "results/merge_shards.h"
 #include "results/record.h"
 #include "results/schema.h"
 
@@ -52,18 +53,39 @@ std::vector<std::string> OwnEnvironment() {
 }  // namespace
 
 int MakeReport(const std::vector<std::string>& records, const std::string& out) {
+  std::vector<Record> loaded;
   for (const std::string& path : records) {
     Result<Record> record = LoadRecord(path);
     if (!record.ok()) return UsageError(record.status());
-    if (records.size() > 1) continue;
+    loaded.push_back(*std::move(record));
+  }
+  Result<std::optional<Record>> merged = MergeShards(loaded);
+  if (!merged.ok()) return UsageError(merged.status());
+  std::vector<std::string> shown = records;
+  if (merged->has_value()) {
+    for (const std::string& path : records) {
+      std::error_code error;
+      const fs::path directory =
+          fs::is_directory(path, error) ? fs::path(path) : fs::path(path).parent_path();
+      if (fs::equivalent(directory.empty() ? "." : directory, out, error))
+        return UsageError(fmt::format("--out {}: holds one of the parts, which would be lost", out));
+    }
+    if (Status s = WriteRecordText(out, **merged, ConcatenatedSamples(records)); !s.ok())
+      return UsageError(s);
+    shown = {out};
+    fmt::print(stderr, "report: {} merged into {}/results.json\n", (*merged)->environment.text[kShardKey],
+               out);
+  }
+  if (shown.size() == 1) {
     if (Status s = MakeDirs(out); !s.ok()) return UsageError(s);
-    if (Status s = WriteExports(*record, out); !s.ok()) return UsageError(s);
+    if (Status s = WriteExports(merged->has_value() ? **merged : loaded.front(), out); !s.ok())
+      return UsageError(s);
   }
   Result<std::string> plots = PlotsDirectory();
   if (!plots.ok()) return UsageError(plots.status());
   // Debian's Python has matplotlib; another python3 may stand first on PATH.
   std::vector<std::string> argv = {"/usr/bin/python3", *plots + "/report.py"};
-  argv.insert(argv.end(), records.begin(), records.end());
+  argv.insert(argv.end(), shown.begin(), shown.end());
   argv.insert(argv.end(), {"--out", out});
   CommandOptions options;
   options.deadline = std::chrono::minutes(5);
@@ -87,7 +109,9 @@ void AddReportCommand(CLI::App& app, Invocation& invocation) {
   auto records = std::make_shared<std::vector<std::string>>();
   auto out = std::make_shared<std::string>("layermark-out");
   auto schema = std::make_shared<bool>(false);
-  command->add_option("RUN", *records, "a results.json or a directory that holds one");
+  command->add_option(
+      "RUN", *records,
+      "a results.json or a directory that holds one; the parts of a run in shards become one record in DIR");
   command->add_option("--out", *out, "where the page goes")->type_name("DIR")->capture_default_str();
   command->add_flag("--schema", *schema, "print the JSON schema of the record and end");
   command->callback([=, &invocation] {

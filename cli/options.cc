@@ -5,6 +5,10 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+#include <utility>
 
 #include "core/shell_word.h"
 #include "drivers/registry.h"
@@ -75,7 +79,10 @@ void AddCommonFlags(CLI::App& app, CommonOptions& o, unsigned flags) {
         ->capture_default_str();
   }
   if ((flags & kFlagShard) != 0) {
-    app.add_option("--shard", o.shard, "run part I of N (I from 1)")->type_name("I/N");
+    app.add_option("--shard", o.shard,
+                   "run part I of N (I from 1); default: what GTEST_TOTAL_SHARDS and GTEST_SHARD_INDEX, or "
+                   "LAYERMARK_SHARDS and JOB_COMPLETION_INDEX say")
+        ->type_name("I/N");
   }
   if ((flags & kFlagOut) != 0) {
     app.add_option("--out", o.out, "directory for the record, samples and report")
@@ -175,6 +182,33 @@ Result<Shard> ParseShard(const std::string& text) {
     }
   }
   return InvalidArgument(fmt::format("--shard {}: must be I/N with 1 <= I <= N", text));
+}
+
+Result<Shard> ShardFor(const std::string& option) {
+  if (!option.empty()) return ParseShard(option);
+  static constexpr std::pair<const char*, const char*> kVariables[] = {
+      {"GTEST_TOTAL_SHARDS", "GTEST_SHARD_INDEX"}, {"LAYERMARK_SHARDS", "JOB_COMPLETION_INDEX"}};
+  for (const auto& [count_name, index_name] : kVariables) {
+    const char* count_text = std::getenv(count_name);
+    const char* index_text = std::getenv(index_name);
+    if (count_text == nullptr || *count_text == '\0') continue;
+    const auto number = [](const char* text, int least) -> std::optional<int> {
+      int value = 0;
+      const char* end = text + std::strlen(text);
+      const auto parsed = std::from_chars(text, end, value);
+      return parsed.ec == std::errc() && parsed.ptr == end && value >= least ? std::optional(value)
+                                                                             : std::nullopt;
+    };
+    const std::optional<int> count = number(count_text, 1);
+    if (!count) return InvalidArgument(fmt::format("{}={}: must be a number from 1", count_name, count_text));
+    const std::optional<int> index = number(index_text == nullptr ? "" : index_text, 0);
+    if (!index || *index >= *count) {
+      return InvalidArgument(fmt::format("{}={}: must be a number from 0 and less than {}={}", index_name,
+                                         index_text == nullptr ? "" : index_text, count_name, count_text));
+    }
+    return Shard{*index, *count};
+  }
+  return Shard{};
 }
 
 Result<double> ParseDuration(const std::string& text) {

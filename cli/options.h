@@ -77,6 +77,10 @@ struct Shard {
   int index = 0, count = 1;
 };
 Result<Shard> ParseShard(const std::string& text);
+// --shard, or without it what a job's environment says, both counted from 0: GTEST_TOTAL_SHARDS and
+// GTEST_SHARD_INDEX, or LAYERMARK_SHARDS and Kubernetes' JOB_COMPLETION_INDEX. kInvalidArgument names the
+// variable and its value.
+Result<Shard> ShardFor(const std::string& option);
 // "90s" "5m" "1h30m" "45": seconds.
 Result<double> ParseDuration(const std::string& text);
 

@@ -151,6 +151,43 @@ TEST(ParseShardTest, RefusesTheRestByName) {
   }
 }
 
+// Sets a variable of the environment for the time of a test.
+class Variable {
+ public:
+  Variable(const char* name, const char* value) : name_(name) { setenv(name, value, 1); }
+  ~Variable() { unsetenv(name_); }
+  Variable(const Variable&) = delete;
+  Variable& operator=(const Variable&) = delete;
+
+ private:
+  const char* name_;
+};
+
+TEST(ShardForTest, TheEnvironmentCountsFromZeroAndTheOptionWins) {
+  {
+    const Variable count("GTEST_TOTAL_SHARDS", "4"), index("GTEST_SHARD_INDEX", "3");
+    ASSERT_TRUE(ShardFor("").ok());
+    EXPECT_EQ(ShardFor("")->index, 3);
+    EXPECT_EQ(ShardFor("")->count, 4);
+    EXPECT_EQ(ShardFor("1/2")->index, 0);
+    EXPECT_EQ(ShardFor("1/2")->count, 2);
+  }
+  const Variable index("JOB_COMPLETION_INDEX", "0");
+  EXPECT_EQ(ShardFor("")->count, 1) << "an index without a count is no part";
+  const Variable count("LAYERMARK_SHARDS", "2");
+  EXPECT_EQ(ShardFor("")->index, 0);
+  EXPECT_EQ(ShardFor("")->count, 2);
+}
+
+TEST(ShardForTest, NamesTheVariableThatIsWrong) {
+  const Variable count("LAYERMARK_SHARDS", "2");
+  EXPECT_NE(ShardFor("").status().message().find("JOB_COMPLETION_INDEX"), std::string::npos);
+  const Variable index("JOB_COMPLETION_INDEX", "2");
+  EXPECT_NE(ShardFor("").status().message().find("JOB_COMPLETION_INDEX=2"), std::string::npos);
+  const Variable wrong("GTEST_TOTAL_SHARDS", "many");
+  EXPECT_NE(ShardFor("").status().message().find("GTEST_TOTAL_SHARDS=many"), std::string::npos);
+}
+
 TEST(ParseDurationTest, SecondsMinutesAndHoursAddUp) {
   for (const auto& [text, seconds] :
        {std::pair{"45", 45.0}, std::pair{"90s", 90.0}, std::pair{"5m", 300.0}, std::pair{"2h", 7200.0},

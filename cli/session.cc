@@ -17,7 +17,9 @@
 #include "cli/unprivileged.h"
 #include "conformance/support/harness.h"
 #include "core/sys/namespaces.h"
+#include "core/sys/outside.h"
 #include "results/anchors.h"
+#include "results/merge_shards.h"
 #include "results/record.h"
 #include "scenario/environment.h"
 #include "scenario/examine.h"
@@ -43,7 +45,8 @@ struct Checked {
   std::optional<ImageSource> image;
   double budget_seconds = 0;  // 0: none
   std::string out;            // absolute; empty: no record
-  std::string restriction;    // what the caller, who is not root, may not do; empty for root
+  Shard shard;
+  std::string restriction;  // what the caller, who is not root, may not do; empty for root
 };
 
 Result<Checked> CheckPlan(const SessionPlan& plan) {
@@ -58,13 +61,14 @@ Result<Checked> CheckPlan(const SessionPlan& plan) {
     LM_ASSIGN(BackingSpec backing, BackingFor(o, instance));
     checked.backings.push_back(std::move(backing));
   }
-  LM_ASSIGN(const Shard shard, ParseShard(o.shard));
+  LM_ASSIGN(checked.shard, ShardFor(o.shard));
   if (!o.budget.empty()) {
     LM_ASSIGN(checked.budget_seconds, ParseDuration(o.budget));
   }
   LM_ASSIGN(checked.expected, LoadExpectedFailures(o.expected));
-  if (plan.conformance) checked.cases = SelectCases(o.filters, shard.index, shard.count);
-  if (plan.workloads) checked.choices = SelectWorkloads(o.filters, o.profile, shard.index, shard.count);
+  if (plan.conformance) checked.cases = SelectCases(o.filters, checked.shard.index, checked.shard.count);
+  if (plan.workloads)
+    checked.choices = SelectWorkloads(o.filters, o.profile, checked.shard.index, checked.shard.count);
   for (const std::string& filter : o.filters) {
     const bool matches = (plan.conformance && !SelectCases({filter}).empty()) ||
                          (plan.workloads && !SelectWorkloads({filter}, o.profile).empty());
@@ -141,6 +145,10 @@ class Session {
     SetDiskDirectory(checked_.out.empty() ? std::filesystem::temp_directory_path().string() : checked_.out);
     record_.environment = CollectEnvironment();
     record_.warnings = EnvironmentWarnings(record_.environment);
+    if (checked_.shard.count > 1) {
+      record_.environment.text[kShardKey] =
+          fmt::format("{}/{}", checked_.shard.index + 1, checked_.shard.count);
+    }
     if (!checked_.restriction.empty()) {
       record_.environment.text["privilege"] = checked_.restriction;
       record_.warnings.push_back(checked_.restriction);
@@ -331,6 +339,12 @@ int UsageError(const Status& status) {
 int RunSession(const SessionPlan& plan) {
   Result<Checked> checked = CheckPlan(plan);
   if (!checked.ok()) return UsageError(checked.status());
+  const bool restarts =
+      std::any_of(checked->instances.begin(), checked->instances.end(),
+                  [](const InstanceSpec& instance) { return instance.driver->behind_a_daemon(); });
+  if (restarts) {
+    if (const Status started = StartOutside(); !started.ok()) return UsageError(started);
+  }
   Result<Restriction> restriction = BecomeAbleToRun(plan.options, checked->out, checked->backings);
   if (!restriction.ok()) return UsageError(restriction.status());
   checked->restriction = std::move(restriction->text);

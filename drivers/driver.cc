@@ -6,6 +6,10 @@ Result<std::vector<Mount>> Driver::StackMounts(const DriverOptions&, const Stack
   return Unimplemented(name() + ": mounts no hand-made layers");
 }
 
+Status Driver::Restart(const DriverOptions&) const {
+  return Unimplemented(name() + " has no daemon that could be started again");
+}
+
 Status Driver::Forget(const DriverOptions&, const std::string&) const {
   return Status::Ok();
 }

@@ -121,6 +121,10 @@ class Driver {
   // true: a daemon keeps the snapshots, and not below the root that Open is given. Mounts that it makes while
   // a run goes on must be seen, and the run's backing neither grows with them nor bounds them.
   virtual bool behind_a_daemon() const { return false; }
+  // Kills the daemon and starts it again, by the command that the options give; ok once it answers. Where a
+  // run may ask for it (capability daemon_restart), StartOutside was called before. kUnimplemented: there is
+  // no such daemon.
+  virtual Status Restart(const DriverOptions& options) const;
   // Absolute paths that the options name and that a run must still see. The default: the values that are
   // paths.
   virtual std::vector<std::string> NeededPaths(const DriverOptions& options) const;

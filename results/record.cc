@@ -127,8 +127,11 @@ Result<Record> LoadRecord(const std::string& path) {
 }
 
 Status WriteRecord(const std::string& dir, Record record, const std::vector<SampleSeries>& samples) {
+  return WriteRecordText(dir, std::move(record), SamplesText(samples));
+}
+
+Status WriteRecordText(const std::string& dir, Record record, const std::string& samples_text) {
   LM_TRY(MakeDirs(dir));
-  const std::string samples_text = SamplesText(samples);
   const std::string digest = Sha256(samples_text);
   record.samples.file = "samples.jsonl";
   record.samples.sha256 = digest.substr(digest.find(':') + 1);

@@ -187,6 +187,8 @@ Result<Record> LoadRecord(const std::string& path);  // a results.json or a dire
 // one series a line: workload, driver, instance, backing, device, params, metric, unit, side, values. Cost:
 // linear; 100,000 samples take some tens of milliseconds.
 Status WriteRecord(const std::string& dir, Record record, const std::vector<SampleSeries>& samples);
+// The same with the lines of samples.jsonl as text.
+Status WriteRecordText(const std::string& dir, Record record, const std::string& samples_text);
 
 }  // namespace layermark
 

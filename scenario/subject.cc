@@ -65,6 +65,13 @@ Status Subject::Reopen() {
   return Status::Ok();
 }
 
+Status Subject::Restart() {
+  LM_TRY(api_->Close());
+  LM_TRY(instance_.driver->Restart(instance_.options));
+  LM_ASSIGN(api_, instance_.driver->Open(instance_.options, root_));
+  return Status::Ok();
+}
+
 Status Subject::Close() {
   return api_ == nullptr ? Status::Ok() : api_->Close();
 }

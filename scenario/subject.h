@@ -68,6 +68,8 @@ class Subject {
   Backing& backing() { return *backing_; }
   // Opens the store again, as after a restart of the daemon.
   Status Reopen();
+  // The same with the daemon behind it killed and started again in between (capability daemon_restart).
+  Status Restart();
   Status Close();
   // Closes it and removes what it takes on the backing, snapshot by snapshot. REQUIRES: nothing of it is
   // mounted.

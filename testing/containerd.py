@@ -180,6 +180,39 @@ def served_drivers_under_the_suite(world, program, sockets):
         check(world, program, f"containerd:proxy={socket}", SERVED[driver], FILTERS)
 
 
+def restarted_by_command(world, program):
+    """A plug-in that the cases kill and start again by the command that the driver is given."""
+    root, socket = world.file_system("ext4", "restarted"), f"{world.path}/restarted.sock"
+    server = world.serve(program, "overlay2", f"{root}/store", socket)
+    script = f"{world.path}/restart"
+    for name, loses in ((script, ""), (f"{script}-with-loss", f"rm -rf {root}/store")):
+        with open(name, "w", encoding="utf-8") as f:
+            f.write(f"""#!/bin/sh
+# The first one is a child of this script's world, the others are ours.
+kill -9 "$(cat {script}.pid)"
+{loses}
+{program} serve overlay2 --address {socket} --root {root}/store >/dev/null 2>&1 &
+echo $! >{script}.pid
+echo again >>{name}.log
+""")
+        os.chmod(name, 0o755)
+    with open(f"{script}.pid", "w", encoding="utf-8") as f:
+        f.write(str(server.pid))
+    rows = check(world, program, f"containerd:proxy={socket},restart={script}", "ext4", ["restart.*"])
+    claim(all(row["verdict"] == "pass" for row in rows), f"not all pass: {rows}")
+    with open(f"{script}.log", encoding="utf-8") as f:
+        kills = len(f.readlines())
+    claim(kills == len(rows), f"{kills} kills in {len(rows)} cases")
+    lossy = run(program, "check", "--driver", f"containerd:proxy={socket},restart={script}-with-loss", "--backing", "ext4",
+                "--filter", "restart.*", "--out", f"{world.path}/lossy", check=False)
+    with open(f"{world.path}/lossy/results.json", encoding="utf-8") as f:
+        fails = [row["case"] for row in json.load(f)["conformance"] if row["verdict"] == "fail"]
+    claim(lossy.returncode == 1 and len(fails) >= 3, f"a server that loses all is not seen: {lossy.stdout[-2000:]}")
+    with open(f"{script}.pid", encoding="utf-8") as f:
+        os.kill(int(f.read()), signal.SIGKILL)
+    print(f"  killed and started again {kills} times; one that loses all fails {len(fails)} cases", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program", help="layermark")
@@ -193,7 +226,7 @@ def main():
         with containerd_world.World(scratch, on_disk=arguments.all) as world:
             began = time.monotonic()
             for step in (snapshotters_under_the_suite, killed_runs_are_cleaned, containers_on_served_drivers,
-                         served_drivers_under_the_suite):
+                         served_drivers_under_the_suite, restarted_by_command):
                 print(f"{step.__name__.replace('_', ' ')}", flush=True)
                 if step is snapshotters_under_the_suite:
                     home, socket = step(world, arguments.program)
@@ -201,6 +234,8 @@ def main():
                     step(world, arguments.program, home, socket)
                 elif step is containers_on_served_drivers:
                     sockets = step(world, arguments.program, arguments.probe)
+                elif step is restarted_by_command:
+                    step(world, arguments.program)
                 else:
                     step(world, arguments.program, sockets)
             print(f"all as claimed, {time.monotonic() - began:.0f} s")

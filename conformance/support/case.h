@@ -49,6 +49,7 @@ struct CaseInfo {
   int deadline_seconds = 60;
   int64_t backing_bytes = 0;              // > 0: a backing of its own of this size (a case that fills it up)
   std::vector<std::string> kernel_log{};  // substrings of kernel messages that this case provokes on purpose
+  bool alone = false;                     // nothing else of the run happens beside it
   bool wants_image = false;               // image() is called: the run's image is unpacked for it
   std::string full_name() const { return area + "." + name; }
 };

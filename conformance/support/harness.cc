@@ -284,8 +284,13 @@ Status RunCases(const ExaminedInstance& instance, const std::vector<const Case*>
   Result<KernelLog> log = KernelLog::OpenAtEnd();
   if (!log.ok()) progress.Note(fmt::format("the kernel log is not watched: {}", log.status().ToString()));
 
-  const Status ran = RunBatch(instance, cases, indices, backing, options, options.parallel,
-                              log.ok() ? &*log : nullptr, progress, rows, base);
+  std::vector<size_t> together, alone;
+  for (size_t index : indices) (cases[index]->info.alone ? alone : together).push_back(index);
+  KernelLog* const watched = log.ok() ? &*log : nullptr;
+  Status ran =
+      RunBatch(instance, cases, together, backing, options, options.parallel, watched, progress, rows, base);
+  if (ran.ok() && !alone.empty())
+    ran = RunBatch(instance, cases, alone, backing, options, 1, watched, progress, rows, base);
   if (!ran.ok()) {
     progress.End(fmt::format("ended early: {}", ran.ToString()));
     return ran;

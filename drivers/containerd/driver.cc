@@ -4,8 +4,11 @@
 #include <fmt/core.h>
 
 #include <charconv>
+#include <thread>
 #include <utility>
 
+#include "core/sys/outside.h"
+#include "drivers/breach.h"
 #include "drivers/containerd/host.h"
 #include "drivers/containerd/store_id.h"
 
@@ -87,7 +90,8 @@ class ContainerdDriver : public Driver {
             {"snapshotter", {}, "which of a containerd's snapshotters, such as overlayfs", true, "proxy"},
             {"proxy", {}, "the socket of a proxy plug-in, without any containerd"},
             {"root", {}, "the directory that it keeps snapshots in, where a run could not guess it"},
-            {"deadline", {}, "seconds that one call may take; default 60"}};
+            {"deadline", {}, "seconds that one call may take; default 60"},
+            {"restart", {}, "a shell command that kills the other side and starts it again, run outside"}};
   }
 
   // Only the other side knows; see Declare.
@@ -120,7 +124,21 @@ class ContainerdDriver : public Driver {
     ReleaseStoreId(id);
     if (!asked.ok()) return asked;
     if (!removed.ok()) return removed;
+    if (options.contains("restart")) declaration.capabilities.Add(Capability::daemon_restart);
     return declaration;
+  }
+
+  Status Restart(const DriverOptions& options) const override {
+    const std::string command = ValueOf(options, "restart", "");
+    if (command.empty()) return Unimplemented("option restart=COMMAND is not given");
+    LM_ASSIGN(const std::chrono::milliseconds deadline, DeadlineOf(options));
+    LM_TRY(RunOutside(command, deadline));
+    // The command may end before the socket is there; that nobody answers until then is no breach.
+    const Status before = TakeBreach();
+    const Status greeted = GreetUntil(options, std::chrono::steady_clock::now() + deadline);
+    (void)TakeBreach();
+    if (!before.ok()) NoteBreach(before);
+    return greeted.WithContext("after restart=" + command);
   }
 
   Result<std::unique_ptr<Snapshotter>> Open(const DriverOptions& options,
@@ -158,6 +176,15 @@ class ContainerdDriver : public Driver {
   }
 
  private:
+  static Status GreetUntil(const DriverOptions& options, std::chrono::steady_clock::time_point until) {
+    for (;;) {
+      LM_ASSIGN(const std::unique_ptr<Host> host, HostOf(options));
+      Status greeted = host->Greet();
+      if (greeted.ok() || std::chrono::steady_clock::now() > until) return greeted;
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+  }
+
   static Status Ask(Host& host, const std::string& id, CapabilitySet& set) {
     LM_TRY(host.MakeStore(id));
     LM_ASSIGN(const std::unique_ptr<Snapshotter> store, host.OpenStore(id));
