@@ -70,6 +70,9 @@ int MakeReport(const std::vector<std::string>& records, const std::string& out) 
       if (fs::equivalent(directory.empty() ? "." : directory, out, error))
         return UsageError(fmt::format("--out {}: holds one of the parts, which would be lost", out));
     }
+    const Result<Record> there = LoadRecord(out);
+    if (there.ok() && !there->run.id.ends_with("+parts"))
+      return UsageError(fmt::format("--out {}: holds the record of another run, which would be lost", out));
     if (Status s = WriteRecordText(out, **merged, ConcatenatedSamples(records)); !s.ok())
       return UsageError(s);
     shown = {out};

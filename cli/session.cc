@@ -192,6 +192,9 @@ class Session {
     if (plan_.options.profile != "quick") {
       options.reproduce_more.insert(options.reproduce_more.end(), {"--profile", plan_.options.profile});
     }
+    // A part that comes from a job's environment would be taken of the one case too.
+    if (plan_.options.shard.empty() && checked_.shard.count > 1)
+      options.reproduce_more.insert(options.reproduce_more.end(), {"--shard", "1/1"});
     for (const std::string& file : plan_.options.expected) {
       options.reproduce_more.insert(options.reproduce_more.end(), {"--expected", file});
     }

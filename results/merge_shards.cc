@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -21,8 +22,14 @@ void Append(std::vector<Row>& to, std::vector<Row>& from) {
 
 // What all parts of one run have in common, in words.
 std::string Identity(const Record& record) {
-  return fmt::format("version {}, seed {}, profile {}, image {}, of {} parts", record.run.tool_version,
-                     record.run.seed, record.run.profile, record.image_digest, PartOf(record)->count);
+  std::set<Place> places;
+  for (const DriverRow& row : record.drivers) places.insert(row.place);
+  std::string drivers;
+  for (const Place& place : places)
+    drivers += fmt::format(" {} on {}/{}", place.instance, place.backing, place.device);
+  return fmt::format("drivers{}, version {}, seed {}, profile {}, image {}, of {} parts", drivers,
+                     record.run.tool_version, record.run.seed, record.run.profile, record.image_digest,
+                     PartOf(record)->count);
 }
 
 void AddDrivers(std::vector<DriverRow>& to, std::vector<DriverRow>& from) {
@@ -37,9 +44,9 @@ void AddDrivers(std::vector<DriverRow>& to, std::vector<DriverRow>& from) {
   }
 }
 
-std::string HostOf(const Record& record) {
-  const auto host = record.environment.text.find("hostname");
-  return host == record.environment.text.end() ? "" : host->second;
+std::string TextOf(const Record& record, const std::string& key) {
+  const auto found = record.environment.text.find(key);
+  return found == record.environment.text.end() ? "" : found->second;
 }
 
 }  // namespace
@@ -65,6 +72,7 @@ Result<std::optional<Record>> MergeShards(std::vector<Record> records) {
   std::sort(records.begin(), records.end(),
             [](const Record& a, const Record& b) { return PartOf(a)->index < PartOf(b)->index; });
   const int count = PartOf(records.front())->count;
+  const std::string identity = Identity(records.front());
   Record whole = records.front();
   whole.drivers.clear();
   whole.conformance.clear();
@@ -73,16 +81,16 @@ Result<std::optional<Record>> MergeShards(std::vector<Record> records) {
   whole.warnings.clear();
   whole.run.seconds = 0;
   std::set<int> seen;
-  std::set<std::string> hosts;
+  std::map<std::string, std::set<std::string>> machines;  // what the parts say of theirs
   for (Record& record : records) {
-    if (Identity(record) != Identity(whole)) {
+    if (Identity(record) != identity) {
       return InvalidArgument(
-          fmt::format("these are parts of different runs: {}; and {}", Identity(whole), Identity(record)));
+          fmt::format("these are parts of different runs: {}; and {}", identity, Identity(record)));
     }
     const int index = PartOf(record)->index;
     if (!seen.insert(index).second)
       return InvalidArgument(fmt::format("part {}/{} is given twice", index, count));
-    hosts.insert(HostOf(record));
+    for (const char* key : {"hostname", "kernel", "cpu"}) machines[key].insert(TextOf(record, key));
     whole.complete = whole.complete && record.complete;
     whole.run.seconds += record.run.seconds;
     whole.run.started = std::min(whole.run.started, record.run.started);
@@ -101,12 +109,15 @@ Result<std::optional<Record>> MergeShards(std::vector<Record> records) {
     whole.complete = false;
     whole.warnings.push_back("missing parts: " + missing);
   }
-  if (hosts.size() > 1) {
+  for (const auto& [key, values] : machines) {
+    if (values.size() < 2) continue;
     whole.warnings.push_back(
-        fmt::format("the parts come from {} machines: a workload's times are one machine's, and two "
-                    "workloads' need not be",
-                    hosts.size()));
+        fmt::format("the parts differ in {} ({} of them): the record shows the first one's, and times of two "
+                    "parts cannot "
+                    "be compared",
+                    key, values.size()));
   }
+  whole.run.id += "+parts";
   whole.environment.text[kShardKey] = fmt::format("{} of {} parts", seen.size(), count);
   whole.anchors = EvaluateAnchors(whole);
   return std::optional(std::move(whole));

@@ -20,10 +20,11 @@ struct RecordPart {
 // nullopt: the record is no part of anything.
 std::optional<RecordPart> PartOf(const Record& record);
 
-// nullopt where not all of them are parts, so that they are several runs. Otherwise all rows, in the order of
-// the parts; a driver is available where one part has it; anchors are judged anew over all. Parts that are
-// missing make it incomplete and are named in a warning, as are several machines. kInvalidArgument: parts of
-// different runs (count, version, seed, profile, image), or one given twice.
+// nullopt for fewer than two, and where not all of them are parts, so that they are several runs. Otherwise
+// all rows, in the order of the parts; a driver is available where one part has it; anchors are judged anew
+// over all. Parts that are missing make it incomplete and are named in a warning, as is what differs between
+// their machines. kInvalidArgument: parts of different runs (drivers and backings, count, version, seed,
+// profile, image), or one given twice.
 Result<std::optional<Record>> MergeShards(std::vector<Record> records);
 
 // The samples.jsonl of these records (paths as for LoadRecord) one after the other; what is not there is left

@@ -61,7 +61,7 @@ TEST(MergeShards, SeveralMachinesAreSaid) {
   other.environment.text["hostname"] = "two";
   auto merged = MergeShards({Part("1/2", "a"), other});
   ASSERT_TRUE(merged.ok() && merged->has_value());
-  EXPECT_NE((*merged)->warnings.back().find("2 machines"), std::string::npos);
+  EXPECT_NE((*merged)->warnings.back().find("differ in hostname (2 of them)"), std::string::npos);
 }
 
 TEST(MergeShards, RunsThatAreNoPartsStayApart) {

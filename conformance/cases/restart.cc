@@ -37,7 +37,7 @@ std::vector<Layer> TwoLayers() {
 
 LM_CASE(restart, committed_snapshots_stay,
         .claim = "what was committed before the daemon was killed shows the same tree afterwards",
-        .source = "rule 46; rule 59", .needs = {Capability::daemon_restart}, .deadline_seconds = 120,
+        .source = "rule 46", .needs = {Capability::daemon_restart}, .deadline_seconds = 120,
         .alone = true) {
   t.Given(TwoLayers());
   if (t.ended()) return;
@@ -53,7 +53,7 @@ LM_CASE(restart, committed_snapshots_stay,
 
 LM_CASE(restart, records_stay_as_they_were,
         .claim = "names, kinds, parents, labels, times and usage are the same after the daemon was killed",
-        .source = "rule 42; rule 46", .needs = {Capability::daemon_restart}, .deadline_seconds = 120,
+        .source = "rule 42; rule 46; rule 59", .needs = {Capability::daemon_restart}, .deadline_seconds = 120,
         .alone = true) {
   t.Given(TwoLayers());
   if (t.ended()) return;
@@ -74,7 +74,7 @@ LM_CASE(restart, records_stay_as_they_were,
 LM_CASE(
     restart, active_snapshots_keep_their_files,
     .claim = "an active snapshot has what was written into it, and can be mounted, committed and built upon",
-    .source = "rule 46; rule 28", .needs = {Capability::daemon_restart}, .deadline_seconds = 120,
+    .source = "rule 46", .needs = {Capability::daemon_restart}, .deadline_seconds = 120,
     .alone = true) {
   t.Given(TwoLayers());
   if (t.ended()) return;
@@ -101,7 +101,7 @@ LM_CASE(
 
 LM_CASE(restart, a_mount_outlives_the_daemon,
         .claim = "what is mounted stays readable and writable while the daemon is killed and started again",
-        .source = "rule 28", .needs = {Capability::daemon_restart}, .deadline_seconds = 120, .alone = true) {
+        .source = "rule 46", .needs = {Capability::daemon_restart}, .deadline_seconds = 120, .alone = true) {
   t.Given(TwoLayers());
   if (t.ended()) return;
   MountedSnapshot* active = t.PrepareOnGiven("active");
@@ -120,7 +120,7 @@ LM_CASE(
     restart, removed_snapshots_stay_away,
     .claim =
         "what was removed before the daemon was killed does not come back, and its name can be used again",
-    .source = "rule 6; rule 46; rule 48", .needs = {Capability::daemon_restart}, .deadline_seconds = 120,
+    .source = "rule 46; rule 48", .needs = {Capability::daemon_restart}, .deadline_seconds = 120,
     .alone = true) {
   t.Given(TwoLayers());
   if (t.ended()) return;

@@ -157,11 +157,12 @@ void NotRun(const std::vector<size_t>& indices, const std::vector<bool>& answere
   }
 }
 
-// Runs the selected indices; verdicts go into rows[base + index]. `log` may be null.
+// Runs the selected indices; verdicts go into rows[base + index]. `log` may be null. `hung_before`: how many
+// hung already, counted on.
 Status RunBatch(const ExaminedInstance& instance, const std::vector<const Case*>& cases,
                 const std::vector<size_t>& indices, Backing& backing, const CheckOptions& options,
                 int parallel, KernelLog* log, Progress& progress, std::vector<ConformanceRow>& rows,
-                size_t base) {
+                size_t base, int* hung_before = nullptr) {
   std::vector<WorkerJob> jobs;
   jobs.reserve(indices.size());
   for (size_t index : indices) {
@@ -173,7 +174,7 @@ Status RunBatch(const ExaminedInstance& instance, const std::vector<const Case*>
     job.deadline += instance.instance.driver->call_deadline(instance.instance.options);
     jobs.push_back(std::move(job));
   }
-  int hung = 0;
+  int hung = hung_before == nullptr ? 0 : *hung_before;
   std::string how;
   std::vector<bool> answered(indices.size(), false);
   const auto judge = [&](const WorkerAnswer& answer) {
@@ -195,6 +196,7 @@ Status RunBatch(const ExaminedInstance& instance, const std::vector<const Case*>
     if (log != nullptr) log->Collect();
   };
   const Status status = RunWorkers(std::move(jobs), parallel, judge, collect);
+  if (hung_before != nullptr) *hung_before = hung;
   if (hung >= kMaxHungCases) {
     NotRun(indices, answered, fmt::format("the driver hung in {} cases before, the last time: {}", hung, how),
            rows, base);
@@ -287,10 +289,17 @@ Status RunCases(const ExaminedInstance& instance, const std::vector<const Case*>
   std::vector<size_t> together, alone;
   for (size_t index : indices) (cases[index]->info.alone ? alone : together).push_back(index);
   KernelLog* const watched = log.ok() ? &*log : nullptr;
-  Status ran =
-      RunBatch(instance, cases, together, backing, options, options.parallel, watched, progress, rows, base);
-  if (ran.ok() && !alone.empty())
-    ran = RunBatch(instance, cases, alone, backing, options, 1, watched, progress, rows, base);
+  int hung = 0;
+  Status ran = RunBatch(instance, cases, together, backing, options, options.parallel, watched, progress,
+                        rows, base, &hung);
+  if (ran.code() == Code::kCancelled) {
+    // The rows say already that an interrupt came.
+  } else if (!ran.ok() || hung >= kMaxHungCases) {
+    NotRun(alone, std::vector<bool>(alone.size(), false),
+           ran.ok() ? fmt::format("the driver hung in {} cases before", hung) : ran.ToString(), rows, base);
+  } else if (!alone.empty()) {
+    ran = RunBatch(instance, cases, alone, backing, options, 1, watched, progress, rows, base, &hung);
+  }
   if (!ran.ok()) {
     progress.End(fmt::format("ended early: {}", ran.ToString()));
     return ran;

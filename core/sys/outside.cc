@@ -1,9 +1,7 @@
 #include "core/sys/outside.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -29,26 +27,42 @@ Helper& TheHelper() {
   return helper;
 }
 
-// A request is "MILLISECONDS COMMAND", an answer "CODE MESSAGE".
-std::string Answer(const std::string& request) {
-  int64_t deadline_ms = 0;
-  const auto parsed = std::from_chars(request.data(), request.data() + request.size(), deadline_ms);
+// The number at the start of `text`, which it is taken from together with the blank after it.
+int64_t TakeNumber(std::string& text) {
+  int64_t number = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+  text.erase(0, std::min(static_cast<size_t>(parsed.ptr - text.data()) + 1, text.size()));
+  return number;
+}
+
+// A request is "NUMBER MILLISECONDS COMMAND", an answer "NUMBER CODE MESSAGE". The outputs are no pipes,
+// which would break below a daemon that the command starts.
+std::string Answer(std::string request) {
+  const int64_t number = TakeNumber(request);
+  const int64_t deadline_ms = TakeNumber(request);
+  const Fd errors(memfd_create("layermark-outside-errors", MFD_CLOEXEC));
+  const std::string redirected = "exec >/dev/null 2>/proc/" + std::to_string(getpid()) + "/fd/" +
+                                 std::to_string(errors.get()) + "\n" + request;
   CommandOptions options;
   options.deadline = std::chrono::milliseconds(deadline_ms);
-  const Result<CommandOutput> ran = RunCommand(
-      {"/bin/sh", "-c", request.substr(static_cast<size_t>(parsed.ptr - request.data()) + 1)}, options);
+  const Result<CommandOutput> ran = RunCommand({"/bin/sh", "-c", redirected}, options);
   Status status = ran.status();
   if (ran.ok() && ran->status.timed_out) {
     status = Status(Code::kDeadlineExceeded, "no end within " + std::to_string(deadline_ms) + " ms");
   } else if (ran.ok() && !ran->status.success()) {
-    status = Internal(ran->status.ToString() + ": " + ran->standard_error.substr(0, 2000));
+    std::string text(2000, '\0');
+    const ssize_t bytes = pread(errors.get(), text.data(), text.size(), 0);
+    text.resize(bytes > 0 ? static_cast<size_t>(bytes) : 0);
+    status = Internal(ran->status.ToString() + ": " + text + ran->standard_error);
   }
-  return std::to_string(static_cast<int>(status.code())) + " " + status.message();
+  return std::to_string(number) + " " + std::to_string(static_cast<int>(status.code())) + " " +
+         status.message();
 }
 
+// Ends when nobody holds the other end any more, and not in the middle of a command: that could leave a
+// daemon killed and not started.
 [[noreturn]] void Serve(int socket) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  signal(SIGINT, SIG_IGN);  // a Ctrl-C is for the program, which still tidies up
+  setsid();  // a Ctrl-C and a group's SIGTERM are for the program, which still tidies up
   std::string request(kMessageBytes, '\0');
   for (;;) {
     const ssize_t bytes = recv(socket, request.data(), request.size(), 0);
@@ -85,7 +99,10 @@ Status StartOutside() {
 Status RunOutside(const std::string& command, std::chrono::milliseconds deadline) {
   const Helper& helper = TheHelper();
   if (!helper.socket.valid()) return FailedPrecondition("nobody runs commands outside");
-  const std::string request = std::to_string(deadline.count()) + " " + command;
+  // What a process asked for that died meanwhile is still answered: each looks for its own number.
+  static int64_t count = 0;
+  const int64_t number = int64_t{getpid()} * 1'000'000 + ++count;
+  const std::string request = std::to_string(number) + " " + std::to_string(deadline.count()) + " " + command;
   if (request.size() > kMessageBytes) return InvalidArgument("the command is too long");
   struct flock whole = {};
   whole.l_type = F_WRLCK;
@@ -93,23 +110,25 @@ Status RunOutside(const std::string& command, std::chrono::milliseconds deadline
   while (fcntl(helper.lock.get(), F_SETLKW, &whole) != 0) {
     if (errno != EINTR) return Status::Errno("fcntl", "commands outside");
   }
-  std::string answer(kMessageBytes, '\0');
+  std::string answer;
   ssize_t bytes = send(helper.socket.get(), request.data(), request.size(), MSG_NOSIGNAL);
-  if (bytes >= 0) {
-    do {
-      bytes = recv(helper.socket.get(), answer.data(), answer.size(), 0);
-    } while (bytes < 0 && errno == EINTR);
+  while (bytes >= 0) {
+    answer.resize(kMessageBytes);
+    bytes = recv(helper.socket.get(), answer.data(), answer.size(), 0);
+    if (bytes < 0 && errno == EINTR) {
+      bytes = 0;
+      continue;
+    }
+    if (bytes <= 0) break;
+    answer.resize(static_cast<size_t>(bytes));
+    if (TakeNumber(answer) == number) break;
   }
   const int error = errno;
   whole.l_type = F_UNLCK;
   (void)fcntl(helper.lock.get(), F_SETLK, &whole);
   if (bytes <= 0) return Status::Errno("recv", "commands outside", bytes == 0 ? EPIPE : error);
-  answer.resize(static_cast<size_t>(bytes));
-  int code = 0;
-  const auto parsed = std::from_chars(answer.data(), answer.data() + answer.size(), code);
-  if (code == 0) return Status::Ok();
-  const auto text = static_cast<size_t>(parsed.ptr - answer.data()) + 1;
-  return Status(static_cast<Code>(code), command + ": " + answer.substr(std::min(text, answer.size())));
+  const auto code = static_cast<Code>(TakeNumber(answer));
+  return code == Code::kOk ? Status::Ok() : Status(code, command + ": " + answer);
 }
 
 }  // namespace layermark

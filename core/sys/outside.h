@@ -1,8 +1,9 @@
 // Commands that are run where the program was started, and not in the namespaces of a run: to end and start a
 // daemon that others use too.
 //
-// A helper process is forked before the namespaces are entered and ends with the program. What a command
-// leaves running stays.
+// A helper process is forked before the namespaces are entered. It ends with the program, or after the
+// command that it is in then. What a command leaves running stays, but for one that was killed at its
+// deadline.
 #ifndef LAYERMARK_CORE_SYS_OUTSIDE_H_
 #define LAYERMARK_CORE_SYS_OUTSIDE_H_
 

@@ -132,7 +132,10 @@ class ContainerdDriver : public Driver {
     const std::string command = ValueOf(options, "restart", "");
     if (command.empty()) return Unimplemented("option restart=COMMAND is not given");
     LM_ASSIGN(const std::chrono::milliseconds deadline, DeadlineOf(options));
-    LM_TRY(RunOutside(command, deadline));
+    if (const Status ran = RunOutside(command, deadline); !ran.ok()) {
+      NoteBreach(ran.WithContext("restart"));  // says nothing of the snapshotter
+      return ran;
+    }
     // The command may end before the socket is there; that nobody answers until then is no breach.
     const Status before = TakeBreach();
     const Status greeted = GreetUntil(options, std::chrono::steady_clock::now() + deadline);
