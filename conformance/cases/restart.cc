@@ -37,8 +37,7 @@ std::vector<Layer> TwoLayers() {
 
 LM_CASE(restart, committed_snapshots_stay,
         .claim = "what was committed before the daemon was killed shows the same tree afterwards",
-        .source = "rule 46", .needs = {Capability::daemon_restart}, .deadline_seconds = 120,
-        .alone = true) {
+        .source = "rule 46", .needs = {Capability::daemon_restart}, .deadline_seconds = 120, .alone = true) {
   t.Given(TwoLayers());
   if (t.ended()) return;
   // Committed last, so that the acknowledged call and the kill are as near as can be.
@@ -74,8 +73,7 @@ LM_CASE(restart, records_stay_as_they_were,
 LM_CASE(
     restart, active_snapshots_keep_their_files,
     .claim = "an active snapshot has what was written into it, and can be mounted, committed and built upon",
-    .source = "rule 46", .needs = {Capability::daemon_restart}, .deadline_seconds = 120,
-    .alone = true) {
+    .source = "rule 46", .needs = {Capability::daemon_restart}, .deadline_seconds = 120, .alone = true) {
   t.Given(TwoLayers());
   if (t.ended()) return;
   MountedSnapshot* active = t.PrepareOnGiven("active");
