@@ -13,24 +13,11 @@
 #include <vector>
 
 #include "conformance/support/case.h"
+#include "conformance/support/records.h"
 #include "results/accounting.h"
 
 namespace layermark {
 namespace {
-
-// All snapshots by name; times and labels are part of the text.
-std::map<std::string, std::string> Everything(CaseContext& t) {
-  std::map<std::string, std::string> all;
-  t.Ok(t.api().Walk([&](const Info& info) {
-    std::string text =
-        fmt::format("{} on {} {} {}", KindName(info.kind), info.parent, info.created_ns, info.updated_ns);
-    for (const auto& [key, value] : info.labels) text += fmt::format(" {}={}", key, value);
-    all[info.name] = text;
-    return Status::Ok();
-  }),
-       "walk");
-  return all;
-}
 
 // Makes what is written part of what Usage sees on a file system that allocates late.
 Result<Usage> SettledUsage(CaseContext& t, const MountedSnapshot& snapshot) {
@@ -206,14 +193,9 @@ LM_CASE(lifecycle, opened_again_every_record_is_the_same,
   info.name = "view";
   info.labels = {{"v", "2"}};
   t.Ok(t.api().Update(info, {"labels.v"}), "update");
-  const std::map<std::string, std::string> before = Everything(t);
+  const std::map<std::string, std::string> before = RecordsOf(t);
   if (!t.Ok(t.subject().Reopen(), "opening again")) return;
-  const std::map<std::string, std::string> after = Everything(t);
-  for (const auto& [name, text] : before) {
-    const auto found = after.find(name);
-    if (t.Check(found != after.end(), name + " is gone")) t.Equal(text, found->second, name);
-  }
-  t.Equal(before.size(), after.size(), "snapshots");
+  SameRecords(t, before, RecordsOf(t));
 }
 
 LM_CASE(lifecycle, opened_again_the_usage_is_the_same,
@@ -268,7 +250,7 @@ LM_CASE(lifecycle, one_that_is_mounted_keeps_no_other,
   }
   const Status cleanup = t.api().Cleanup();
   t.Check(cleanup.ok() || cleanup.code() == Code::kUnimplemented, "cleanup: " + cleanup.ToString());
-  t.Equal(size_t{2}, Everything(t).size(), "snapshots left");
+  t.Equal(size_t{2}, RecordsOf(t).size(), "snapshots left");
   if (!t.Ok(kept->Remount(t.api()), "unmount and mount again")) return;
   Result<Manifest> after = ReadManifest(kept->root_fd());
   if (t.Ok(before, "reading") && t.Ok(after, "reading")) t.SameTree(*before, *after, "the mounted one");
@@ -283,7 +265,7 @@ LM_CASE(lifecycle, cleanup_changes_no_snapshot,
   t.Ok(ApplyLayer(Layer().File("mine", "m").Remove("f"), active->root_fd()), "a change");
   Result<Manifest> written = ReadManifest(active->root_fd());
   t.Ok(t.api().View("look", t.given()), "view");
-  for (const auto& [name, text] : Everything(t)) {
+  for (const auto& [name, text] : RecordsOf(t)) {
     Info info;
     info.name = name;
     info.labels = {{"of", name}, {"io.x/long.name", "a b"}};
@@ -292,12 +274,12 @@ LM_CASE(lifecycle, cleanup_changes_no_snapshot,
   t.Ok(t.api().Prepare("gone", t.given()), "prepare");
   t.Ok(t.api().Remove("gone"), "remove");
   Result<Manifest> parent_before = t.subject().ViewManifest(t.given());
-  const std::map<std::string, std::string> before = Everything(t);
+  const std::map<std::string, std::string> before = RecordsOf(t);
   for (int i = 0; i < 2; ++i) {
     const Status cleanup = t.api().Cleanup();
     t.Check(cleanup.ok() || cleanup.code() == Code::kUnimplemented, "cleanup: " + cleanup.ToString());
   }
-  std::map<std::string, std::string> after = Everything(t);
+  std::map<std::string, std::string> after = RecordsOf(t);
   for (const auto& [name, text] : before) t.Equal(text, after[name], "snapshot " + name);
   t.Equal(before.size(), after.size(), "snapshots");
   if (!t.Ok(active->Remount(t.api()), "unmount and mount again")) return;

@@ -1,32 +1,11 @@
 // A daemon that is killed and started again: what it answered before must be true afterwards.
-#include <fmt/core.h>
-
 #include <map>
 
 #include "conformance/support/case.h"
+#include "conformance/support/records.h"
 
 namespace layermark {
 namespace {
-
-// Every record as text, by name.
-std::map<std::string, std::string> Records(CaseContext& t) {
-  std::map<std::string, std::string> all;
-  std::vector<Info> infos;
-  t.Ok(t.api().Walk([&](const Info& info) {
-    infos.push_back(info);
-    return Status::Ok();
-  }),
-       "walk");
-  for (const Info& info : infos) {
-    std::string text = fmt::format("{} on {}, made {} changed {}", KindName(info.kind), info.parent,
-                                   info.created_ns, info.updated_ns);
-    for (const auto& [key, value] : info.labels) text += fmt::format(", {}={}", key, value);
-    if (const Result<Usage> usage = t.api().GetUsage(info.name); usage.ok() && info.kind == Kind::kCommitted)
-      text += fmt::format(", {} inodes {} bytes", usage->inodes, usage->size_bytes);
-    all[info.name] = text;
-  }
-  return all;
-}
 
 std::vector<Layer> TwoLayers() {
   return {Layer().Dir("d").File("d/a", "a").File("f", std::string(70000, 'f')).Symlink("l", "d/a"),
@@ -60,14 +39,9 @@ LM_CASE(restart, records_stay_as_they_were,
   t.Ok(t.api().View("view", t.given(), {{"v", "text"}}), "view");
   t.Ok(t.api().Prepare("gone", ""), "prepare");
   t.Ok(t.api().Remove("gone"), "remove");
-  const std::map<std::string, std::string> before = Records(t);
+  const std::map<std::string, std::string> before = RecordsOf(t);
   if (!t.Ok(t.subject().Restart(), "restart")) return;
-  const std::map<std::string, std::string> after = Records(t);
-  for (const auto& [name, text] : before) {
-    const auto found = after.find(name);
-    if (t.Check(found != after.end(), name + " is gone")) t.Equal(text, found->second, name);
-  }
-  t.Equal(before.size(), after.size(), "snapshots");
+  SameRecords(t, before, RecordsOf(t));
 }
 
 LM_CASE(
